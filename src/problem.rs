@@ -1,0 +1,106 @@
+//! What is wrong with something a user wrote, in the parts that PostgreSQL reports have.
+//!
+//! Each pure module has its own error enum; this trait is what they share. `Display` is the
+//! message, in the server's manner: lower case, no full stop. `pg/error.rs` makes the report,
+//! the queue's `last_error` keeps [`Problem::one_line`].
+
+use std::fmt;
+
+/// Which SQLSTATE a problem has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// 22P02 `invalid_text_representation`: text that is not a value of its type.
+    InvalidText,
+    /// 22023 `invalid_parameter_value`: an argument, option or column value we cannot use.
+    InvalidParameter,
+    /// HV00D `fdw_invalid_option_name`: a server has no such option.
+    InvalidOptionName,
+    /// 42703 `undefined_column`: a mapping names a column that the table does not have.
+    UndefinedColumn,
+    /// 42704 `undefined_object`: no such server.
+    UndefinedObject,
+    /// 42P17 `invalid_object_definition`: a trigger that could never work.
+    InvalidDefinition,
+}
+
+/// Something a user can put right.
+pub trait Problem: fmt::Display {
+    /// The SQLSTATE's class.
+    fn class(&self) -> Class;
+
+    /// A sentence that says what exactly is wrong, and where.
+    fn detail(&self) -> Option<String> {
+        None
+    }
+
+    /// A sentence that says what to do.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// Message and detail in one line, for `last_error` and the log.
+    fn one_line(&self) -> String {
+        match self.detail() {
+            Some(detail) => format!("{self}: {detail}"),
+            None => self.to_string(),
+        }
+    }
+}
+
+/// A value as an error message quotes it: whole if short, cut at 100 characters if not, with
+/// control characters escaped.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        f.write_char('"')?;
+        let mut characters = self.0.chars();
+        for c in characters.by_ref().take(100) {
+            if c.is_control() {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        if characters.next().is_some() {
+            f.write_char('…')?;
+        }
+        f.write_char('"')
+    }
+}
+
+/// The candidate that is most like `name`, if one is like enough to be a slip of the pen.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (name.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `a, b, c` for a HINT.
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_and_unprintable_values_are_quoted_short() {
+        assert_eq!(Quoted("a\nb").to_string(), "\"a\\u{a}b\"");
+        assert_eq!(Quoted(&"x".repeat(500)).to_string().chars().count(), 103);
+    }
+
+    #[test]
+    fn nearest_names_a_slip_and_nothing_far() {
+        let names = ["total", "currency", "id"];
+        assert_eq!(nearest("totl", names), Some("total"));
+        assert_eq!(nearest("currnecy", names), Some("currency"));
+        assert_eq!(nearest("voucher", names), None);
+    }
+}
