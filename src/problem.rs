@@ -19,6 +19,8 @@ pub enum Class {
     UndefinedColumn,
     /// 42704 `undefined_object`: no such server.
     UndefinedObject,
+    /// 42501 `insufficient_privilege`: not for this role.
+    InsufficientPrivilege,
     /// 42P17 `invalid_object_definition`: a trigger that could never work.
     InvalidDefinition,
 }

@@ -1,0 +1,532 @@
+//! What a callback says: leads and sales, typed and validated.
+//!
+//! A trigger or a call gives [`Parameters`], text by name. [`Lead::parse`] and [`Sale::parse`]
+//! turn them into values that can only be right, so that building a URL from them cannot fail.
+//! The trigger does so to find what is wrong while the row is at hand, the worker does it again
+//! when it sends.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use iso_currency::Currency;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::click_id::{ClickId, ClickIdError};
+use crate::problem::{Class, Problem, Quoted};
+
+/// What happened, in the words of the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Somebody became a customer: a registration, a request for a quote.
+    Lead,
+    /// Somebody bought something.
+    Sale,
+    /// A transaction that the network knows already was changed.
+    Edit,
+}
+
+impl Action {
+    /// Every action, in the order of the SQL type's labels.
+    pub const ALL: [Action; 3] = [Action::Lead, Action::Sale, Action::Edit];
+
+    /// The label of the SQL type `s2s.action`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Lead => "lead",
+            Action::Sale => "sale",
+            Action::Edit => "edit",
+        }
+    }
+
+    /// The action of a label.
+    pub fn from_name(name: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    /// The trigger function, and function, that reports this action.
+    pub fn function(self) -> &'static str {
+        match self {
+            Action::Lead => "report_lead",
+            Action::Sale => "report_sale",
+            Action::Edit => "edit_transaction",
+        }
+    }
+}
+
+/// Text by parameter name, as a trigger's mapping, a call or the queue has it. An empty text is
+/// the same as none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Parameters<'a> {
+    /// No parameters.
+    pub fn new() -> Parameters<'a> {
+        Parameters(Vec::with_capacity(10))
+    }
+
+    /// Sets a parameter that has not been set; an empty text sets nothing.
+    pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {
+        let text = text.into();
+        if !text.is_empty() {
+            self.0.push((name.into(), text));
+        }
+    }
+
+    /// The parameter's text, `""` if it has none.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, text)| text)
+    }
+
+    /// Names and texts in the order in which they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, text)| (name.as_ref(), text.as_ref()))
+    }
+}
+
+impl<'a, N: Into<Cow<'a, str>>, T: Into<Cow<'a, str>>> FromIterator<(N, T)> for Parameters<'a> {
+    fn from_iter<I: IntoIterator<Item = (N, T)>>(pairs: I) -> Parameters<'a> {
+        let mut parameters = Parameters::new();
+        for (name, text) in pairs {
+            parameters.set(name, text);
+        }
+        parameters
+    }
+}
+
+/// What leads and sales have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion<'a> {
+    /// The merchant's own id of the conversion.
+    pub transaction_id: &'a str,
+    /// The click that brought the customer; there may be none if there is a voucher.
+    pub click_id: Option<ClickId<'a>>,
+    /// The voucher code that credits its affiliate, or `""`.
+    pub voucher_code: &'a str,
+    /// Seen by the merchant.
+    pub description_merchant: &'a str,
+    /// Seen by affiliates: no personal data belongs here.
+    pub description_affiliate: &'a str,
+    /// Takes the place of the server's product.
+    pub product_id: Option<PositiveId>,
+    /// Takes the place of the server's tracking group, unless it is `""`.
+    pub tracking_group_id: &'a str,
+}
+
+/// A valid lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lead<'a>(pub Conversion<'a>);
+
+/// A valid sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale<'a> {
+    /// What it has in common with a lead.
+    pub conversion: Conversion<'a>,
+    /// The order's value, without tax.
+    pub amount: Amount,
+    /// The currency of the amount.
+    pub currency: Currency,
+}
+
+/// Whether anything could be credited: an organic customer has neither click id nor voucher.
+pub fn is_organic(parameters: &Parameters) -> bool {
+    parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
+}
+
+impl<'a> Conversion<'a> {
+    fn parse(parameters: &'a Parameters<'_>) -> Result<Conversion<'a>, Invalid> {
+        if is_organic(parameters) {
+            return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+        }
+        let click_id = match parameters.get("click_id") {
+            "" => None,
+            text => Some(
+                ClickId::parse(text)
+                    .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error)))?,
+            ),
+        };
+        let product_id = match parameters.get("product_id") {
+            "" => None,
+            text => Some(PositiveId::parse("product_id", text)?),
+        };
+        Ok(Conversion {
+            transaction_id: transaction_id(parameters)?,
+            click_id,
+            voucher_code: parameters.get("voucher_code"),
+            description_merchant: parameters.get("description_merchant"),
+            description_affiliate: parameters.get("description_affiliate"),
+            product_id,
+            tracking_group_id: parameters.get("tracking_group_id"),
+        })
+    }
+
+    /// The click id as sent, `""` if there is none.
+    pub fn click_id_text(&self) -> &str {
+        self.click_id.as_ref().map_or("", ClickId::as_str)
+    }
+}
+
+impl<'a> Lead<'a> {
+    /// Validates a lead.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
+        Conversion::parse(parameters).map(Lead)
+    }
+}
+
+impl<'a> Sale<'a> {
+    /// Validates a sale.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+        Ok(Sale {
+            conversion: Conversion::parse(parameters)?,
+            amount: Amount::parse("amount", parameters.get("amount"))?,
+            currency: currency("currency", parameters.get("currency"))?,
+        })
+    }
+}
+
+fn transaction_id<'a>(parameters: &'a Parameters<'_>) -> Result<&'a str, Invalid> {
+    const NAME: &str = "transaction_id";
+    let text = parameters.get(NAME);
+    if text.is_empty() {
+        return Err(Invalid::new(NAME, text, Reason::Missing));
+    }
+    if text.trim().is_empty() {
+        return Err(Invalid::new(NAME, text, Reason::Blank));
+    }
+    match text.chars().position(char::is_control) {
+        Some(at) => Err(Invalid::new(NAME, text, Reason::ControlCharacter { at: at + 1 })),
+        None => Ok(text),
+    }
+}
+
+fn currency(parameter: &'static str, text: &str) -> Result<Currency, Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::new(parameter, text, Reason::Missing));
+    }
+    let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
+    code.map(|code| code.map(|letter| letter.to_ascii_uppercase()))
+        .and_then(|code| Currency::from_code(std::str::from_utf8(&code).ok()?))
+        .ok_or_else(|| Invalid::new(parameter, text, Reason::UnknownCurrency))
+}
+
+/// With 24 digits before the point, three after it still fit the 28 digits of a [`Decimal`].
+const TOO_LARGE: f64 = 1e24;
+
+/// A sum of money with two decimals: finite, not negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount(Decimal);
+
+impl Amount {
+    /// Reads what `numeric`, `float8` and friends print, and rounds it to two decimals, half away
+    /// from zero.
+    ///
+    /// ```
+    /// use pgrx_ext::callback::Amount;
+    /// assert_eq!(Amount::parse("amount", "49.9").unwrap().to_string(), "49.90");
+    /// assert_eq!(Amount::parse("amount", "0.125").unwrap().to_string(), "0.13");
+    /// ```
+    pub fn parse(parameter: &'static str, text: &str) -> Result<Amount, Invalid> {
+        let fail = |reason| Err(Invalid::new(parameter, text, reason));
+        if text.is_empty() {
+            return fail(Reason::Missing);
+        }
+        Amount::read(text).or_else(fail)
+    }
+
+    fn read(text: &str) -> Result<Amount, Reason> {
+        let unsigned = text.trim_start_matches(['+', '-']);
+        if ["nan", "infinity", "inf"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) {
+            return Err(Reason::NotFinite);
+        }
+        let approximate: f64 = text.parse().map_err(|_| Reason::NotANumber)?;
+        if approximate < 0.0 {
+            return Err(Reason::Negative);
+        }
+        if approximate >= TOO_LARGE {
+            return Err(Reason::OutOfRange);
+        }
+        if approximate < 0.001 {
+            return Ok(Amount(Decimal::ZERO));
+        }
+        let exact = if text.contains(['e', 'E']) {
+            Decimal::from_scientific(text)
+        } else {
+            // The third decimal alone decides how the second is rounded; with more of them, the
+            // parser would round first.
+            let end = text.find('.').map_or(text.len(), |point| text.len().min(point + 4));
+            Decimal::from_str(&text[..end])
+        };
+        let exact = exact.map_err(|_| Reason::OutOfRange)?;
+        Ok(Amount(exact.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)))
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", self.0)
+    }
+}
+
+/// A campaign's or product's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositiveId(i64);
+
+impl PositiveId {
+    /// Checks a number.
+    pub fn new(parameter: &'static str, number: i64) -> Result<PositiveId, Invalid> {
+        if number > 0 {
+            Ok(PositiveId(number))
+        } else {
+            Err(Invalid::new(parameter, &number.to_string(), Reason::NotPositive))
+        }
+    }
+
+    /// Reads a number from text: digits, no sign.
+    pub fn parse(parameter: &'static str, text: &str) -> Result<PositiveId, Invalid> {
+        if text.is_empty() {
+            return Err(Invalid::new(parameter, text, Reason::Missing));
+        }
+        let number = match text.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => text.parse().unwrap_or(0),
+            false => 0,
+        };
+        match number {
+            0 => Err(Invalid::new(parameter, text, Reason::NotPositive)),
+            number => Ok(PositiveId(number)),
+        }
+    }
+
+    /// The number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for PositiveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A parameter whose text cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Which parameter.
+    pub parameter: &'static str,
+    /// Its text.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is required and was not given, or is NULL or empty.
+    Missing,
+    /// Nothing but white space.
+    Blank,
+    /// A control character; `at` counts characters from 1.
+    ControlCharacter {
+        /// Where it stands.
+        at: usize,
+    },
+    /// Not a decimal number with a dot.
+    NotANumber,
+    /// NaN or infinite.
+    NotFinite,
+    /// Below zero.
+    Negative,
+    /// A million times a million million million, or more digits than 28.
+    OutOfRange,
+    /// No code of ISO 4217.
+    UnknownCurrency,
+    /// Not an integer above zero.
+    NotPositive,
+    /// Neither a click id nor a voucher code.
+    NothingToCredit,
+    /// Not a click id.
+    ClickId(ClickIdError),
+}
+
+impl Invalid {
+    /// Says that `parameter` cannot be `text`.
+    pub fn new(parameter: &'static str, text: &str, reason: Reason) -> Invalid {
+        Invalid { parameter, text: text.to_owned(), reason }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Invalid { parameter, text, reason } = self;
+        match reason {
+            Reason::Missing => write!(f, "{parameter} is required"),
+            Reason::NothingToCredit => f.write_str("click_id or voucher_code is required"),
+            _ => write!(f, "invalid {parameter}: {}", Quoted(text)),
+        }
+    }
+}
+
+impl Problem for Invalid {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(match &self.reason {
+            Reason::Missing => format!("{} is NULL, empty or not given.", self.parameter),
+            Reason::Blank => "It is nothing but white space.".to_owned(),
+            Reason::ControlCharacter { at } => {
+                format!("Character {at} is a control character.")
+            }
+            Reason::NotANumber => "It is not a decimal number.".to_owned(),
+            Reason::NotFinite => "It is not finite.".to_owned(),
+            Reason::Negative => "It is negative.".to_owned(),
+            Reason::OutOfRange => "It is 1e24 or more, or has more than 28 digits.".to_owned(),
+            Reason::UnknownCurrency => "It is not a currency code of ISO 4217.".to_owned(),
+            Reason::NotPositive => {
+                format!("It is not an integer from 1 to {}.", i64::MAX)
+            }
+            Reason::NothingToCredit => {
+                "Without either, there is no affiliate to credit.".to_owned()
+            }
+            Reason::ClickId(error) => return error.detail(),
+        })
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match &self.reason {
+            Reason::NotANumber | Reason::NotFinite | Reason::Negative | Reason::OutOfRange => {
+                "Give an amount of zero or more, with a dot before the decimals and no thousands separator, as in 49.90.".to_owned()
+            }
+            Reason::UnknownCurrency => "Give three letters, as in EUR.".to_owned(),
+            Reason::NothingToCredit => {
+                "Give the click id that came with the visitor, or an exclusive voucher code.".to_owned()
+            }
+            Reason::ClickId(error) => return error.hint(),
+            Reason::Missing | Reason::Blank | Reason::ControlCharacter { .. } | Reason::NotPositive => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CLICK_ID: &str = "0::12345::reference::::1405418672";
+
+    fn amount(text: &str) -> Result<String, Reason> {
+        Amount::parse("amount", text).map(|amount| amount.to_string()).map_err(|e| e.reason)
+    }
+
+    #[test]
+    fn amounts_have_two_decimals_rounded_half_away_from_zero() {
+        for (text, sent) in [
+            ("49.9", "49.90"),
+            ("0", "0.00"),
+            ("-0", "0.00"),
+            ("5", "5.00"),
+            (".5", "0.50"),
+            ("0.125", "0.13"),
+            ("0.135", "0.14"),
+            ("2.675", "2.68"),
+            ("0.0049999999999999999999999999999999999999", "0.00"),
+            ("1234567890123456.785", "1234567890123456.79"),
+            ("4.99e1", "49.90"),
+            ("1e+16", "10000000000000000.00"),
+            ("1e-05", "0.00"),
+            ("1e-300", "0.00"),
+            ("0.1000000000000000055511151231257827", "0.10"),
+        ] {
+            assert_eq!(amount(text), Ok(sent.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_that_no_network_understands_are_refused() {
+        for (text, reason) in [
+            ("", Reason::Missing),
+            ("NaN", Reason::NotFinite),
+            ("Infinity", Reason::NotFinite),
+            ("-Infinity", Reason::NotFinite),
+            ("-0.01", Reason::Negative),
+            ("-0.0001", Reason::Negative),
+            ("1e24", Reason::OutOfRange),
+            ("-5", Reason::Negative),
+            ("1e300", Reason::OutOfRange),
+            (&format!("1{}", "0".repeat(300)), Reason::OutOfRange),
+            ("49,90", Reason::NotANumber),
+            ("€49.90", Reason::NotANumber),
+            ("49.90 EUR", Reason::NotANumber),
+            ("{amount}", Reason::NotANumber),
+            ("1.2.3", Reason::NotANumber),
+            ("1e", Reason::NotANumber),
+            ("--1", Reason::NotANumber),
+            ("e", Reason::NotANumber),
+            (".", Reason::NotANumber),
+        ] {
+            assert_eq!(amount(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn currencies_are_iso_4217_in_any_case() {
+        for (text, code) in [("EUR", "EUR"), ("eur", "EUR"), ("Gbp", "GBP")] {
+            assert_eq!(currency("currency", text).unwrap().code(), code);
+        }
+        for text in ["EURO", "€", "EU", "ABC", "E R", "{currency}", "978", "éé"] {
+            assert_eq!(currency("currency", text).unwrap_err().reason, Reason::UnknownCurrency, "{text}");
+        }
+    }
+
+    #[test]
+    fn transaction_ids_are_required_and_printable() {
+        let lead = |id: &str| {
+            let parameters: Parameters =
+                [("transaction_id", id), ("click_id", CLICK_ID)].into_iter().collect();
+            Lead::parse(&parameters).map(|_| ()).map_err(|error| error.reason)
+        };
+        assert_eq!(lead("987"), Ok(()));
+        assert_eq!(lead("Bestellung 9/ü"), Ok(()));
+        assert_eq!(lead(""), Err(Reason::Missing));
+        assert_eq!(lead("  "), Err(Reason::Blank));
+        assert_eq!(lead("a\r\nb"), Err(Reason::ControlCharacter { at: 2 }));
+    }
+
+    #[test]
+    fn a_voucher_credits_without_a_click_and_nothing_credits_nobody() {
+        let voucher: Parameters =
+            [("transaction_id", "1"), ("voucher_code", "SUMMER")].into_iter().collect();
+        let lead = Lead::parse(&voucher).unwrap();
+        assert_eq!(lead.0.click_id_text(), "");
+        let neither: Parameters = [("transaction_id", "1")].into_iter().collect();
+        assert_eq!(Lead::parse(&neither).unwrap_err().reason, Reason::NothingToCredit);
+    }
+
+    #[test]
+    fn product_ids_are_positive() {
+        for text in ["0", "-1", "+1", "1.0", "x", "9223372036854775808", " 1"] {
+            assert_eq!(PositiveId::parse("product_id", text).unwrap_err().reason, Reason::NotPositive);
+        }
+        assert_eq!(PositiveId::parse("product_id", "9223372036854775807").unwrap().get(), i64::MAX);
+        assert!(PositiveId::new("campaign_id", 0).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn cents_are_printed_as_they_are(cents in 0..i64::MAX) {
+            let text = format!("{}.{:02}", cents / 100, cents % 100);
+            prop_assert_eq!(amount(&text), Ok(text));
+        }
+
+        #[test]
+        fn amounts_never_panic_and_are_plain_decimals(text in "[0-9eE.+-]{0,40}|\\PC{0,20}") {
+            if let Ok(sent) = amount(&text) {
+                let (whole, cents) = sent.split_once('.').unwrap();
+                prop_assert!(cents.len() == 2 && !whole.is_empty());
+                prop_assert!(whole.bytes().chain(cents.bytes()).all(|byte| byte.is_ascii_digit()));
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! One HTTP request: ureq, the address check, limits, and a name for each way to fail.
+
+use std::cell::Cell;
+use std::error::Error as _;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+use ureq::{Agent, Timeout};
+
+use super::address::is_public;
+use super::retry::parse_retry_after;
+use super::{Answer, Failure, FailureKind, Reply};
+
+/// So much of a body is read; the connection is closed if there is more.
+pub const MOST_READ: usize = 64 * 1024;
+
+/// So much of a body is kept in `s2s.attempt`.
+pub const MOST_KEPT: usize = 2048;
+
+/// What a client is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientSettings {
+    /// Limit for a whole request.
+    pub timeout: Duration,
+    /// Connections kept open.
+    pub connections: usize,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Loopback and private addresses may be called.
+    pub allow_private_addresses: bool,
+    /// A PEM file of roots that are trusted besides the system's.
+    pub ca_file: Option<String>,
+}
+
+/// A pool of connections to one server.
+#[derive(Clone, Debug)]
+pub struct Client(Agent);
+
+/// What the request of this thread is doing: only a request that was sent can have arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Resolving,
+    Connecting,
+    Sent,
+}
+
+thread_local! {
+    static PHASE: Cell<Phase> = const { Cell::new(Phase::Sent) };
+}
+
+impl Client {
+    /// A client with no connection yet. `roots` are the system's.
+    ///
+    /// Fails, with a message, if the `ca_file` cannot be read.
+    pub fn new(settings: &ClientSettings, roots: &SystemRoots) -> Result<Client, String> {
+        let roots = match &settings.ca_file {
+            None => RootCerts::Specific(roots.0.clone()),
+            Some(path) => {
+                let own = read_pem(path).map_err(|error| format!("ca_file {path}: {error}"))?;
+                RootCerts::Specific(Arc::new(roots.0.iter().cloned().chain(own).collect()))
+            }
+        };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(settings.user_agent.as_str())
+            .accept("*/*")
+            .max_idle_connections(settings.connections)
+            .max_idle_connections_per_host(settings.connections)
+            .max_response_header_size(32 * 1024)
+            .timeout_global(Some(settings.timeout))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build();
+        let resolver = CheckedResolver {
+            system: DefaultResolver::default(),
+            allow_private_addresses: settings.allow_private_addresses,
+        };
+        let connector = DefaultConnector::new().chain(Connected);
+        Ok(Client(Agent::with_parts(config, connector, resolver)))
+    }
+
+    /// Sends a GET request and reads the answer.
+    pub fn get(&self, url: &str) -> Reply {
+        // A connection from the pool is neither resolved nor connected.
+        PHASE.set(Phase::Sent);
+        let mut response = match self.0.get(url).call() {
+            Ok(response) => response,
+            Err(error) => return Reply::Failure(failure(&error, PHASE.get())),
+        };
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
+        let location = header("location");
+        let retry_after = header("retry-after")
+            .and_then(|value| parse_retry_after(&value, SystemTime::now()));
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        // The status is known: an answer whose body breaks off is an answer.
+        let _ = response.body_mut().as_reader().take(MOST_READ as u64).read_to_end(&mut body);
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Reply::Answer(Answer { status, location, retry_after, body })
+    }
+}
+
+/// The roots that the system trusts, read once.
+#[derive(Clone)]
+pub struct SystemRoots(Arc<Vec<Certificate<'static>>>);
+
+impl SystemRoots {
+    /// Reads them from where the system keeps them (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
+    pub fn load() -> SystemRoots {
+        let found = rustls_native_certs::load_native_certs();
+        let certificates =
+            found.certs.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+        SystemRoots(Arc::new(certificates))
+    }
+}
+
+fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    match certificates.is_empty() {
+        true => Err("no certificate in it".to_owned()),
+        false => Ok(certificates),
+    }
+}
+
+/// The system's resolver, less the addresses that we do not call.
+struct CheckedResolver {
+    system: DefaultResolver,
+    allow_private_addresses: bool,
+}
+
+impl fmt::Debug for CheckedResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CheckedResolver")
+    }
+}
+
+impl Resolver for CheckedResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        PHASE.set(Phase::Resolving);
+        let found = self.system.resolve(uri, config, timeout)?;
+        let mut allowed = self.empty();
+        for address in found.iter() {
+            if self.allow_private_addresses || is_public(address.ip()) {
+                allowed.push(*address);
+            }
+        }
+        if allowed.is_empty() {
+            let host = uri.host().unwrap_or_default().to_owned();
+            return Err(ureq::Error::Other(Box::new(PrivateAddress { host })));
+        }
+        PHASE.set(Phase::Connecting);
+        Ok(allowed)
+    }
+}
+
+/// A host none of whose addresses is public.
+#[derive(Debug)]
+struct PrivateAddress {
+    host: String,
+}
+
+impl fmt::Display for PrivateAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "\"{}\" is a loopback, private or link-local address, and s2s.allow_private_addresses is off",
+            self.host
+        )
+    }
+}
+
+impl std::error::Error for PrivateAddress {}
+
+/// The last link of the chain of connectors: TCP and TLS stand.
+#[derive(Debug)]
+struct Connected;
+
+impl<In: Transport> Connector<In> for Connected {
+    type Out = In;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails,
+        connection: Option<In>,
+    ) -> Result<Option<In>, ureq::Error> {
+        PHASE.set(Phase::Sent);
+        Ok(connection)
+    }
+}
+
+fn failure(error: &ureq::Error, phase: Phase) -> Failure {
+    use FailureKind::*;
+    let (kind, message) = match error {
+        ureq::Error::HostNotFound => (NameResolution, String::new()),
+        ureq::Error::Timeout(Timeout::Resolve) => (NameResolution, "timed out".to_owned()),
+        ureq::Error::Timeout(_) => match phase {
+            Phase::Resolving => (NameResolution, "timed out".to_owned()),
+            Phase::Connecting => (TimedOutConnecting, String::new()),
+            Phase::Sent => (TimedOutWaiting, String::new()),
+        },
+        ureq::Error::Other(error) if error.is::<PrivateAddress>() => {
+            (AddressRefused, error.to_string())
+        }
+        ureq::Error::Tls(message) => (Tls, (*message).to_owned()),
+        ureq::Error::Rustls(error) => (Tls, error.to_string()),
+        ureq::Error::Io(error) => io_failure(error, phase),
+        ureq::Error::ConnectionFailed => (Connecting, String::new()),
+        ureq::Error::Protocol(error) => (NotHttp, error.to_string()),
+        ureq::Error::Http(error) => (NotHttp, error.to_string()),
+        ureq::Error::BadUri(error) => (Internal, error.clone()),
+        error => (if phase == Phase::Sent { NotHttp } else { Connecting }, error.to_string()),
+    };
+    let ambiguous = phase == Phase::Sent && !matches!(kind, Tls | Internal | AddressRefused);
+    Failure { kind, ambiguous, message }
+}
+
+fn io_failure(error: &io::Error, phase: Phase) -> (FailureKind, String) {
+    use FailureKind::*;
+    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let message = match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    };
+    let kind = match (error.kind(), phase) {
+        _ if is_tls => Tls,
+        (_, Phase::Resolving) => NameResolution,
+        (io::ErrorKind::ConnectionRefused, _) => return (ConnectionRefused, String::new()),
+        (io::ErrorKind::TimedOut, Phase::Connecting) => TimedOutConnecting,
+        (io::ErrorKind::TimedOut, Phase::Sent) => TimedOutWaiting,
+        (_, Phase::Connecting) => Connecting,
+        (_, Phase::Sent) => Reset,
+    };
+    (kind, message)
+}

@@ -1,0 +1,133 @@
+//! Threads that send: requests go in over one channel, replies come out over another, and a byte
+//! on a socket, the bell, tells the worker's main thread to look.
+//!
+//! Nothing here knows PostgreSQL. The threads must be started before the process unblocks its
+//! signals, so that no handler ever runs on one of them.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::client::Client;
+use super::{Failure, FailureKind, Reply, Timestamp};
+
+/// A request on its way to the pool.
+#[derive(Debug)]
+pub struct Request {
+    /// The callback's id.
+    pub id: i64,
+    /// Whose connections to use.
+    pub client: Client,
+    /// What to get.
+    pub url: String,
+}
+
+/// A request that is done.
+#[derive(Debug)]
+pub struct Finished {
+    /// The callback's id.
+    pub id: i64,
+    /// What came back.
+    pub reply: Reply,
+    /// When the request started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// The pool's handle, kept by the main thread. Dropping it ends the threads once they are done.
+#[derive(Debug)]
+pub struct Pool {
+    requests: Sender<Request>,
+    finished: Receiver<Finished>,
+    bell: UnixStream,
+    rung: Arc<AtomicBool>,
+}
+
+impl Pool {
+    /// Starts the threads.
+    pub fn start(threads: usize) -> io::Result<Pool> {
+        let (requests, incoming) = channel::<Request>();
+        let (outgoing, finished) = channel::<Finished>();
+        let (bell, rope) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        rope.set_nonblocking(true)?;
+        let rung = Arc::new(AtomicBool::new(false));
+        let incoming = Arc::new(Mutex::new(incoming));
+        for number in 0..threads {
+            let incoming = incoming.clone();
+            let outgoing = outgoing.clone();
+            let ringer = Ringer { rope: rope.try_clone()?, rung: rung.clone() };
+            std::thread::Builder::new()
+                .name(format!("s2s http {number}"))
+                .stack_size(512 * 1024)
+                .spawn(move || send_all(&incoming, &outgoing, &ringer))?;
+        }
+        Ok(Pool { requests, finished, bell, rung })
+    }
+
+    /// Hands a request to the next free thread.
+    pub fn send(&self, request: Request) {
+        // The threads live as long as the sender; a send cannot fail while `self` exists.
+        let _ = self.requests.send(request);
+    }
+
+    /// Becomes readable when requests are done.
+    pub fn bell(&self) -> RawFd {
+        self.bell.as_raw_fd()
+    }
+
+    /// All requests that are done, without waiting. Stills the bell.
+    pub fn finished(&self) -> Vec<Finished> {
+        // Still it first: what finishes from here on rings again.
+        self.rung.store(false, Ordering::SeqCst);
+        let mut bytes = [0; 64];
+        while matches!((&self.bell).read(&mut bytes), Ok(read) if read > 0) {}
+        self.finished.try_iter().collect()
+    }
+}
+
+/// The threads' end of the bell.
+struct Ringer {
+    rope: UnixStream,
+    rung: Arc<AtomicBool>,
+}
+
+impl Ringer {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::SeqCst) {
+            // A full socket buffer has rung enough.
+            let _ = (&self.rope).write(&[1]);
+        }
+    }
+}
+
+fn send_all(incoming: &Mutex<Receiver<Request>>, outgoing: &Sender<Finished>, ringer: &Ringer) {
+    loop {
+        let request = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(request) = request else { return };
+        if outgoing.send(send(&request)).is_err() {
+            return;
+        }
+        ringer.ring();
+    }
+}
+
+fn send(request: &Request) -> Finished {
+    let started_at = SystemTime::now().into();
+    let clock = Instant::now();
+    let reply = catch_unwind(AssertUnwindSafe(|| request.client.get(&request.url)))
+        .unwrap_or_else(|_| {
+            Reply::Failure(Failure {
+                kind: FailureKind::Internal,
+                ambiguous: true,
+                message: "the HTTP client panicked".to_owned(),
+            })
+        });
+    Finished { id: request.id, reply, started_at, duration: clock.elapsed() }
+}

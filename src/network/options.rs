@@ -1,0 +1,443 @@
+//! Options of servers: those of every network, and reading them.
+//!
+//! | option | default | values |
+//! |---|---|---|
+//! | `max_in_flight` | 16 | 1 to 256 |
+//! | `requests_per_second` | no limit | above 0, to 10000; decimals allowed |
+//! | `timeout` | 10s | 100ms to 2m, the whole request |
+//! | `max_attempts` | 10 | 1 to 50 |
+//! | `retry_schedule` | 5s,30s,2m,10m,30m,2h,5h,10h,10h | up to 50 pauses of 100ms to 30d; the last repeats |
+//! | `retry_ambiguous` | true | boolean |
+//! | `paused` | false | boolean |
+//! | `allow_http` | false | boolean |
+//! | `ca_file` | none | absolute path of a PEM file |
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Network;
+use crate::callback::Invalid;
+use crate::problem::{Class, Problem, Quoted, list, nearest};
+use crate::url::{BaseUrl, BaseUrlError};
+
+/// The options that servers of every network have.
+pub const PACE_OPTIONS: &[&str] = &[
+    "max_in_flight",
+    "requests_per_second",
+    "timeout",
+    "max_attempts",
+    "retry_schedule",
+    "retry_ambiguous",
+    "paused",
+    "allow_http",
+    "ca_file",
+];
+
+/// How a server is delivered to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    /// Requests at once.
+    pub max_in_flight: usize,
+    /// Requests per second, if there is a limit.
+    pub requests_per_second: Option<f64>,
+    /// Limit for the whole request, name resolution included.
+    pub timeout: Duration,
+    /// After so many attempts a callback is parked.
+    pub max_attempts: u32,
+    /// Pauses between attempts; the last repeats.
+    pub retry_schedule: Vec<Duration>,
+    /// Whether a request that was sent and never answered is repeated.
+    pub retry_ambiguous: bool,
+    /// Nothing is sent.
+    pub paused: bool,
+    /// Unencrypted connections are allowed.
+    pub allow_http: bool,
+    /// A PEM file of roots that are trusted besides the system's.
+    pub ca_file: Option<String>,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        let schedule = [
+            5,
+            30,
+            2 * MINUTE,
+            10 * MINUTE,
+            30 * MINUTE,
+            2 * HOUR,
+            5 * HOUR,
+            10 * HOUR,
+            10 * HOUR,
+        ];
+        Pace {
+            max_in_flight: 16,
+            requests_per_second: None,
+            timeout: Duration::from_secs(10),
+            max_attempts: 10,
+            retry_schedule: schedule.map(Duration::from_secs).to_vec(),
+            retry_ambiguous: true,
+            paused: false,
+            allow_http: false,
+            ca_file: None,
+        }
+    }
+}
+
+/// The options of one server, whose names are known to be right.
+pub struct Options<'a> {
+    network: Network,
+    options: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Options<'a> {
+    /// Refuses names that servers of the network do not have.
+    pub fn new(
+        network: Network,
+        options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Options<'a>, OptionError> {
+        let options: Vec<_> = options.into_iter().collect();
+        match options.iter().find(|(name, _)| !network.option_names().any(|known| known == *name)) {
+            Some((name, _)) => Err(OptionError::Unknown { network, option: (*name).to_owned() }),
+            None => Ok(Options { network, options }),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.options.iter().find(|(key, _)| *key == name).map(|(_, text)| *text)
+    }
+
+    /// An option that is any text, `""` if it is not given.
+    pub fn text(&self, name: &str) -> &'a str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// An option without which nothing could be sent.
+    pub fn required<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&'static str, &str) -> Result<T, Invalid>,
+    ) -> Result<T, OptionError> {
+        let missing = OptionError::Missing { network: self.network, option: name };
+        parse(name, self.get(name).ok_or(missing)?).map_err(OptionError::Invalid)
+    }
+
+    /// An option that is a base URL, https unless the server allows http.
+    pub fn base_url(
+        &self,
+        name: &'static str,
+        pace: &Pace,
+    ) -> Result<Option<BaseUrl>, OptionError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let url = BaseUrl::parse(text)
+            .map_err(|error| OptionError::Url { option: name, error })?;
+        if !url.is_https() && !pace.allow_http {
+            return Err(OptionError::NotHttps { option: name });
+        }
+        Ok(Some(url))
+    }
+
+    /// The options of every network.
+    pub fn pace(&self) -> Result<Pace, OptionError> {
+        let default = Pace::default();
+        Ok(Pace {
+            max_in_flight: self.read("max_in_flight", "an integer from 1 to 256", |text| {
+                integer(text, 1..=256).map(|number| number as usize)
+            })?.unwrap_or(default.max_in_flight),
+            requests_per_second: self.read(
+                "requests_per_second",
+                "a number above 0, at most 10000",
+                requests_per_second,
+            )?,
+            timeout: self
+                .read("timeout", "a duration from 100ms to 2m, such as 10s", |text| {
+                    duration(text, Duration::from_millis(100)..=Duration::from_secs(120))
+                })?
+                .unwrap_or(default.timeout),
+            max_attempts: self
+                .read("max_attempts", "an integer from 1 to 50", |text| integer(text, 1..=50))?
+                .unwrap_or(default.max_attempts),
+            retry_schedule: self
+                .read(
+                    "retry_schedule",
+                    "1 to 50 durations from 100ms to 30d, such as 5s,30s,2m",
+                    retry_schedule,
+                )?
+                .unwrap_or(default.retry_schedule),
+            retry_ambiguous: self.boolean("retry_ambiguous", default.retry_ambiguous)?,
+            paused: self.boolean("paused", default.paused)?,
+            allow_http: self.boolean("allow_http", default.allow_http)?,
+            ca_file: self.read("ca_file", "the absolute path of a PEM file", |text| {
+                text.starts_with('/').then(|| text.to_owned())
+            })?,
+        })
+    }
+
+    fn boolean(&self, name: &'static str, default: bool) -> Result<bool, OptionError> {
+        Ok(self.read(name, "true or false", boolean)?.unwrap_or(default))
+    }
+
+    fn read<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, OptionError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match parse(text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(OptionError::Bad { option: name, text: text.to_owned(), expected }),
+        }
+    }
+}
+
+fn integer(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && range.contains(number))
+}
+
+fn requests_per_second(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 10_000.0)
+}
+
+fn duration(text: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    // A day is a calendar unit to jiff; here it is 24 hours.
+    let span = match text.trim().strip_suffix('d').map(str::parse::<u64>) {
+        Some(Ok(days)) => Duration::from_secs(days.checked_mul(86_400)?),
+        _ => text.trim().parse::<jiff::SignedDuration>().ok()?.try_into().ok()?,
+    };
+    Some(span).filter(|span| range.contains(span))
+}
+
+fn retry_schedule(text: &str) -> Option<Vec<Duration>> {
+    let range = Duration::from_millis(100)..=Duration::from_secs(30 * 86_400);
+    let pauses: Vec<_> =
+        text.split(',').map(|pause| duration(pause, range.clone())).collect::<Option<_>>()?;
+    Some(pauses).filter(|pauses| pauses.len() <= 50)
+}
+
+/// PostgreSQL's words for booleans.
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Some(true),
+        "false" | "off" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A server's option that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionError {
+    /// The network's servers have no such option.
+    Unknown {
+        /// The network.
+        network: Network,
+        /// The name given.
+        option: String,
+    },
+    /// A required option is missing.
+    Missing {
+        /// The network.
+        network: Network,
+        /// The option.
+        option: &'static str,
+    },
+    /// A value outside of what is allowed.
+    Bad {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        text: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A value that is wrong for the network's parameter too.
+    Invalid(Invalid),
+    /// Not a base URL.
+    Url {
+        /// The option.
+        option: &'static str,
+        /// What is wrong.
+        error: BaseUrlError,
+    },
+    /// `http:` without `allow_http`.
+    NotHttps {
+        /// The option.
+        option: &'static str,
+    },
+    /// Only superusers may set the option.
+    SuperuserOnly {
+        /// The option.
+        option: &'static str,
+    },
+    /// Wrappers and user mappings of this network have no options.
+    NoOptions {
+        /// The network.
+        network: Network,
+        /// The option given.
+        option: String,
+        /// What has no options.
+        object: &'static str,
+    },
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionError::Unknown { option, .. } | OptionError::NoOptions { option, .. } => {
+                write!(f, "invalid option {}", Quoted(option))
+            }
+            OptionError::Missing { option, .. } => write!(f, "option \"{option}\" is required"),
+            OptionError::Bad { option, text, .. } => {
+                write!(f, "invalid value for option \"{option}\": {}", Quoted(text))
+            }
+            OptionError::Invalid(Invalid { parameter, text, .. }) => {
+                write!(f, "invalid value for option \"{parameter}\": {}", Quoted(text))
+            }
+            OptionError::Url { option, error } => {
+                write!(f, "invalid value for option \"{option}\": {error}")
+            }
+            OptionError::NotHttps { option } => {
+                write!(f, "option \"{option}\" is not an https URL")
+            }
+            OptionError::SuperuserOnly { option } => {
+                write!(f, "only superusers may set option \"{option}\"")
+            }
+        }
+    }
+}
+
+impl Problem for OptionError {
+    fn class(&self) -> Class {
+        match self {
+            OptionError::Unknown { .. } | OptionError::NoOptions { .. } => Class::InvalidOptionName,
+            OptionError::SuperuserOnly { .. } => Class::InsufficientPrivilege,
+            _ => Class::InvalidParameter,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            OptionError::Bad { expected, .. } => Some(format!("It is not {expected}.")),
+            OptionError::Invalid(invalid) => invalid.detail(),
+            OptionError::Url { error, .. } => error.detail(),
+            OptionError::NoOptions { network, object, .. } => {
+                Some(format!("A {object} of {} has no options.", network.name()))
+            }
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            OptionError::Unknown { network, option } => {
+                let valid = format!("Valid options are {}.", list(network.option_names()));
+                Some(match nearest(option, network.option_names()) {
+                    Some(name) => format!("Did you mean \"{name}\"? {valid}"),
+                    None => valid,
+                })
+            }
+            OptionError::Missing { network, .. } => {
+                Some(format!("Valid options are {}.", list(network.option_names())))
+            }
+            OptionError::Url { error, .. } => error.hint(),
+            OptionError::NotHttps { .. } => {
+                Some("Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Server;
+    use super::*;
+
+    fn server(options: &[(&str, &str)]) -> Result<Server, OptionError> {
+        let required = [("campaign_id", "1"), ("product_id", "2")];
+        Server::parse("s", Network::TradeTracker, required.iter().chain(options).copied())
+    }
+
+    #[test]
+    fn options_are_read() {
+        let pace = server(&[
+            ("max_in_flight", "4"),
+            ("requests_per_second", "2.5"),
+            ("timeout", "500ms"),
+            ("max_attempts", "3"),
+            ("retry_schedule", "1s, 2m,3h,1d"),
+            ("retry_ambiguous", "off"),
+            ("paused", "TRUE"),
+            ("ca_file", "/etc/ssl/own.pem"),
+        ])
+        .unwrap()
+        .pace;
+        assert_eq!(
+            pace,
+            Pace {
+                max_in_flight: 4,
+                requests_per_second: Some(2.5),
+                timeout: Duration::from_millis(500),
+                max_attempts: 3,
+                retry_schedule: [1, 120, 10_800, 86_400].map(Duration::from_secs).to_vec(),
+                retry_ambiguous: false,
+                paused: true,
+                allow_http: false,
+                ca_file: Some("/etc/ssl/own.pem".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for (option, text) in [
+            ("max_in_flight", "0"),
+            ("max_in_flight", "257"),
+            ("max_in_flight", "+4"),
+            ("max_in_flight", ""),
+            ("requests_per_second", "0"),
+            ("requests_per_second", "-1"),
+            ("requests_per_second", "NaN"),
+            ("requests_per_second", "inf"),
+            ("timeout", "10"),
+            ("timeout", "99ms"),
+            ("timeout", "3m"),
+            ("timeout", "-10s"),
+            ("max_attempts", "0"),
+            ("max_attempts", "51"),
+            ("retry_schedule", ""),
+            ("retry_schedule", "5s,,30s"),
+            ("retry_schedule", "5s,31d"),
+            ("retry_schedule", "0s"),
+            ("retry_schedule", "99999999999999999999d"),
+            ("retry_ambiguous", "maybe"),
+            ("paused", ""),
+            ("ca_file", "own.pem"),
+        ] {
+            assert!(
+                matches!(server(&[(option, text)]), Err(OptionError::Bad { .. })),
+                "{option} {text}"
+            );
+        }
+        assert!(matches!(
+            server(&[("sale_url", "http://ts.example/")]),
+            Err(OptionError::NotHttps { option: "sale_url" })
+        ));
+        assert!(server(&[("sale_url", "http://ts.example/"), ("allow_http", "true")]).is_ok());
+        assert!(matches!(server(&[("sale_url", "x")]), Err(OptionError::Url { .. })));
+    }
+
+    #[test]
+    fn unknown_and_missing_options_are_named_with_the_valid_ones() {
+        let error = server(&[("time_out", "10s")]).unwrap_err();
+        assert_eq!(error.to_string(), "invalid option \"time_out\"");
+        assert!(error.hint().unwrap().starts_with("Did you mean \"timeout\"? Valid options are campaign_id, "));
+        let error = Server::parse("s", Network::TradeTracker, [("campaign_id", "1")]).unwrap_err();
+        assert_eq!(error.to_string(), "option \"product_id\" is required");
+        let error = Server::parse("s", Network::TradeTracker, [("campaign_id", "x"), ("product_id", "1")]).unwrap_err();
+        assert_eq!(error.to_string(), "invalid value for option \"campaign_id\": \"x\"");
+    }
+}

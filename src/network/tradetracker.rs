@@ -1,0 +1,208 @@
+//! TradeTracker: server-to-server callbacks for leads and sales.
+//!
+//! Source: the network's manual "Setting up Server to Server (S2S) tracking". Parameters and
+//! their order are the manual's; `vc` is left out when there is no voucher, as in its example,
+//! and every other parameter is there even when empty.
+
+use super::Names;
+use super::options::{OptionError, Options, Pace};
+use crate::callback::{Action, Conversion, Lead, PositiveId, Sale};
+use crate::url::{BaseUrl, UrlBuilder};
+
+/// Where leads are reported to.
+pub const LEAD_URL: BaseUrl = BaseUrl::from_static("https://tl.tradetracker.net/");
+/// Where sales are reported to.
+pub const SALE_URL: BaseUrl = BaseUrl::from_static("https://ts.tradetracker.net/");
+
+/// The options of a server that are TradeTracker's own.
+pub const OPTIONS: &[&str] =
+    &["campaign_id", "product_id", "tracking_group_id", "lead_url", "sale_url"];
+
+const LEAD: Names = Names {
+    known: &[
+        "transaction_id",
+        "click_id",
+        "description_merchant",
+        "description_affiliate",
+        "voucher_code",
+        "product_id",
+        "tracking_group_id",
+    ],
+    required: &["transaction_id"],
+};
+
+const SALE: Names = Names {
+    known: &[
+        "transaction_id",
+        "amount",
+        "currency",
+        "click_id",
+        "description_merchant",
+        "description_affiliate",
+        "voucher_code",
+        "product_id",
+        "tracking_group_id",
+    ],
+    required: &["transaction_id", "amount", "currency"],
+};
+
+/// The parameters of an action.
+pub fn names(action: Action) -> Option<Names> {
+    match action {
+        Action::Lead => Some(LEAD),
+        Action::Sale => Some(SALE),
+        Action::Edit => None,
+    }
+}
+
+/// A campaign, and where to report to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// `cid`
+    pub campaign_id: PositiveId,
+    /// `pid`, unless the conversion has one of its own.
+    pub product_id: PositiveId,
+    /// `tgi`, the tracking group of campaigns in several countries, unless the conversion has one.
+    pub tracking_group_id: String,
+    /// Base of lead URLs.
+    pub lead_url: BaseUrl,
+    /// Base of sale URLs.
+    pub sale_url: BaseUrl,
+}
+
+impl Account {
+    /// Reads TradeTracker's own options.
+    pub fn parse(options: &mut Options, pace: &Pace) -> Result<Account, OptionError> {
+        Ok(Account {
+            campaign_id: options.required("campaign_id", PositiveId::parse)?,
+            product_id: options.required("product_id", PositiveId::parse)?,
+            tracking_group_id: options.text("tracking_group_id").to_owned(),
+            lead_url: options.base_url("lead_url", pace)?.unwrap_or(LEAD_URL),
+            sale_url: options.base_url("sale_url", pace)?.unwrap_or(SALE_URL),
+        })
+    }
+
+    /// The URL that reports a lead.
+    pub fn lead_url(&self, lead: &Lead) -> String {
+        let Lead(conversion) = lead;
+        self.start(&self.lead_url, conversion)
+            .parameter("descrMerchant", conversion.description_merchant)
+            .parameter("descrAffiliate", conversion.description_affiliate)
+            .parameter("data", conversion.click_id_text())
+            .parameter_if_any("vc", conversion.voucher_code)
+            .build()
+    }
+
+    /// The URL that reports a sale.
+    pub fn sale_url(&self, sale: &Sale) -> String {
+        let conversion = &sale.conversion;
+        self.start(&self.sale_url, conversion)
+            .parameter("tam", &sale.amount.to_string())
+            .parameter("descrMerchant", conversion.description_merchant)
+            .parameter("descrAffiliate", conversion.description_affiliate)
+            .parameter("currency", sale.currency.code())
+            .parameter("data", conversion.click_id_text())
+            .parameter_if_any("vc", conversion.voucher_code)
+            .build()
+    }
+
+    fn start(&self, base: &BaseUrl, conversion: &Conversion) -> UrlBuilder {
+        let product_id = conversion.product_id.unwrap_or(self.product_id);
+        let tracking_group_id = match conversion.tracking_group_id {
+            "" => &self.tracking_group_id,
+            own => own,
+        };
+        UrlBuilder::new(base)
+            .parameter("s2s", "1")
+            .parameter("cid", &self.campaign_id.to_string())
+            .parameter("pid", &product_id.to_string())
+            .parameter("tgi", tracking_group_id)
+            .parameter("tid", conversion.transaction_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Network, Server};
+    use super::*;
+    use crate::callback::Parameters;
+    use proptest::prelude::*;
+
+    const CLICK_ID: &str = "0::12345::reference::::1405418672";
+
+    fn url(options: &[(&str, &str)], action: Action, parameters: &[(&str, &str)]) -> String {
+        let required = [("campaign_id", "1234"), ("product_id", "56")];
+        let options = required.iter().chain(options).copied();
+        let server = Server::parse("games_nl", Network::TradeTracker, options).unwrap();
+        let parameters: Parameters = parameters.iter().copied().collect();
+        server.url(action, &parameters).unwrap()
+    }
+
+    #[test]
+    fn the_manuals_lead() {
+        let parameters = [
+            ("transaction_id", "123456"),
+            ("click_id", CLICK_ID),
+            ("description_merchant", "new player"),
+            ("description_affiliate", "new player"),
+        ];
+        assert_eq!(
+            url(&[], Action::Lead, &parameters),
+            "https://tl.tradetracker.net/?s2s=1&cid=1234&pid=56&tgi=&tid=123456\
+             &descrMerchant=new%20player&descrAffiliate=new%20player\
+             &data=0%3A%3A12345%3A%3Areference%3A%3A%3A%3A1405418672"
+        );
+    }
+
+    #[test]
+    fn a_sale_with_a_voucher() {
+        let parameters = [
+            ("transaction_id", "987"),
+            ("amount", "49.9"),
+            ("currency", "eur"),
+            ("click_id", CLICK_ID),
+            ("voucher_code", "SUMMER 10%"),
+        ];
+        assert_eq!(
+            url(&[], Action::Sale, &parameters),
+            "https://ts.tradetracker.net/?s2s=1&cid=1234&pid=56&tgi=&tid=987&tam=49.90\
+             &descrMerchant=&descrAffiliate=&currency=EUR\
+             &data=0%3A%3A12345%3A%3Areference%3A%3A%3A%3A1405418672&vc=SUMMER%2010%25"
+        );
+    }
+
+    #[test]
+    fn the_conversion_overrides_product_and_tracking_group() {
+        let options = [("tracking_group_id", "7"), ("lead_url", "https://t.shop.example/l")];
+        let lead = [("transaction_id", "1"), ("voucher_code", "V")];
+        assert_eq!(
+            url(&options, Action::Lead, &lead),
+            "https://t.shop.example/l?s2s=1&cid=1234&pid=56&tgi=7&tid=1&descrMerchant=&descrAffiliate=&data=&vc=V"
+        );
+        let own = [lead[0], lead[1], ("product_id", "9"), ("tracking_group_id", "8")];
+        assert_eq!(
+            url(&options, Action::Lead, &own),
+            "https://t.shop.example/l?s2s=1&cid=1234&pid=9&tgi=8&tid=1&descrMerchant=&descrAffiliate=&data=&vc=V"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_receiver_reads_what_was_said(
+            transaction in "[^\\pC ][^\\pC]{0,30}",
+            voucher in "[^\0]{1,30}",
+            description in "[^\0]{0,30}",
+        ) {
+            let sent = url(&[], Action::Lead, &[
+                ("transaction_id", &transaction),
+                ("voucher_code", &voucher),
+                ("description_affiliate", &description),
+            ]);
+            let read = |name| crate::url::query_parameter(&sent, name).unwrap().unwrap();
+            prop_assert_eq!(read("tid"), transaction);
+            prop_assert_eq!(read("vc"), voucher);
+            prop_assert_eq!(read("descrAffiliate"), description);
+            prop_assert_eq!(read("data"), "");
+        }
+    }
+}
