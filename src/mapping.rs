@@ -9,10 +9,10 @@
 
 use std::fmt;
 
-use crate::problem::{Class, Problem, Quoted, list, nearest};
+use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
 
 /// Trigger arguments after the server's name, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     parameters: Vec<(String, Template)>,
 }
@@ -37,6 +37,17 @@ pub struct Names {
     pub known: &'static [&'static str],
     /// Those without which no row could be sent.
     pub required: &'static [&'static str],
+    /// Any further name is allowed too.
+    pub open: bool,
+}
+
+impl Names {
+    /// Any name: of a mapping whose server is not known.
+    pub const ANY: Names = Names { known: &[], required: &[], open: true };
+
+    fn allow(&self, name: &str) -> bool {
+        self.open || self.known.contains(&name)
+    }
 }
 
 /// The parameter that sets both descriptions.
@@ -71,13 +82,13 @@ impl Mapping {
             return Err(MappingError::NoEquals { argument: argument.to_owned() });
         };
         let template = Template::parse(argument, text)?;
-        if name == DESCRIPTION.0 && names.known.contains(&DESCRIPTION.1[0]) {
+        if name == DESCRIPTION.0 && names.allow(DESCRIPTION.1[0]) {
             for name in DESCRIPTION.1 {
                 self.add(argument, name, template.clone())?;
             }
             return Ok(());
         }
-        if !names.known.contains(&name) {
+        if !names.allow(name) {
             return Err(MappingError::UnknownParameter {
                 parameter: name.to_owned(),
                 known: names.known,
@@ -295,21 +306,13 @@ impl Problem for MappingError {
             }
             MappingError::Twice { .. } => return None,
             MappingError::UnknownParameter { parameter, known } => {
-                match nearest(parameter, known.iter().copied()) {
-                    Some(name) => format!("Did you mean \"{name}\"?"),
-                    None => format!("Valid parameters are {}.", list(known.iter().copied())),
-                }
+                did_you_mean("parameters", parameter, known.iter().copied())
             }
             MappingError::Missing { parameter } => {
                 format!("Add an argument such as {parameter}={{column}}.")
             }
             MappingError::UnknownColumn { column, columns, .. } => {
-                match nearest(column, columns.iter().map(String::as_str)) {
-                    Some(name) => format!("Did you mean \"{name}\"?"),
-                    None => {
-                        format!("The columns are {}.", list(columns.iter().map(String::as_str)))
-                    }
-                }
+                did_you_mean("columns", column, columns.iter().map(String::as_str))
             }
             MappingError::NoClickId { .. } => {
                 "Add an argument click_id={column} that says where the click id is.".to_owned()
@@ -328,6 +331,7 @@ mod tests {
             "transaction_id", "click_id", "description_merchant", "description_affiliate", "amount",
         ],
         required: &["transaction_id"],
+        open: false,
     };
 
     fn parse(arguments: &[&str]) -> Result<Mapping, MappingError> {

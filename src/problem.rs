@@ -83,6 +83,18 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The HINT after an unknown name: the nearest of those that exist, or all of them.
+pub fn did_you_mean<'a>(
+    what: &str,
+    name: &str,
+    candidates: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    match nearest(name, candidates.clone()) {
+        Some(candidate) => format!("Did you mean \"{candidate}\"?"),
+        None => format!("Valid {what} are {}.", list(candidates)),
+    }
+}
+
 /// `a, b, c` for a HINT.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")

@@ -29,6 +29,7 @@ const LEAD: Names = Names {
         "tracking_group_id",
     ],
     required: &["transaction_id"],
+    open: false,
 };
 
 const SALE: Names = Names {
@@ -44,6 +45,7 @@ const SALE: Names = Names {
         "tracking_group_id",
     ],
     required: &["transaction_id", "amount", "currency"],
+    open: false,
 };
 
 /// The parameters of an action.

@@ -1,1 +1,12 @@
-fn main(){}
+//! Promises about a real server: the worker, transactions, crashes, stops.
+//!
+//! Each test has a database and a receiver of its own. Those that stop the server have a cluster
+//! of their own as well; the others share one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod delivery;
+mod readme;
+mod shop;
+mod stops;

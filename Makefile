@@ -1,0 +1,53 @@
+# Everything there is to do with this folder. `make` alone lists it.
+
+# Whose PostgreSQL: another with `make PG_CONFIG=/path/to/pg_config …`.
+PG_CONFIG ?= pg_config
+PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG) 2>/dev/null)
+PG_FEATURE = pg$(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+
+# One set of flags for cargo and cargo-pgrx, so that nothing is compiled twice: the build of pgrx
+# depends on this path, and cargo-pgrx's own linker flag, which guards against linkers that drop
+# the schema's section (`make build` fails if one does), would be another set.
+export PG_CONFIG
+export PGRX_PG_CONFIG_PATH = $(PG_CONFIG_PATH)
+export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND = 1
+
+PURE = --no-default-features
+PACKAGE = cargo pgrx package --pg-config $(PG_CONFIG_PATH) $(PURE)
+
+.PHONY: help setup build demo test bench install clean fmt
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+setup: ## install what is missing: PostgreSQL, clang, cargo-pgrx
+	@bash tests/support/setup.sh
+
+build: setup ## build the extension into target/debug/pgrx-ext-pg*
+	$(PACKAGE) --debug
+
+demo: build ## run the manual's example in a throw-away cluster
+	@cargo run --quiet $(PURE) --example demo
+
+test: setup ## check everything: format, lints, pure half, SQL surface, real clusters
+	cargo fmt --check
+	cargo clippy $(PURE) --all-targets -- -D warnings
+	cargo clippy $(PURE) --features $(PG_FEATURE) --lib -- -D warnings
+	cargo test $(PURE)
+	$(PACKAGE) --debug
+	cargo test $(PURE) --test regress
+	cargo test $(PURE) --test cluster
+
+bench: setup ## measure, in the release profile
+	$(PACKAGE)
+	cargo bench $(PURE) --bench bench
+
+install: setup ## build for release and install into this machine's PostgreSQL
+	cargo pgrx install --release --pg-config $(PG_CONFIG_PATH) $(PURE) \
+		$(if $(filter-out 0,$(shell id -u)),--sudo)
+
+clean: ## remove what was built
+	cargo clean
+
+fmt: ## format the code
+	cargo fmt

@@ -1,0 +1,177 @@
+-- Views, the event trigger, comments and rights.
+
+create view s2s.callback as
+select q.id,
+       q.server,
+       q.action,
+       q.transaction_id,
+       q.click_id,
+       q.parameters,
+       last_attempt.url,
+       case
+           when q.due_at = 'infinity' then 'parked'
+           when holding.id is not null then 'held'
+           when q.attempts > 0 then 'retrying'
+           else 'waiting'
+       end as status,
+       case when q.due_at < 'infinity' then holding.id end as held_by,
+       q.attempts,
+       q.created_at,
+       null::timestamptz as finished_at,
+       q.last_error
+from s2s.queue q
+left join lateral (
+    select a.url from s2s.attempt a where a.callback_id = q.id order by a.id desc limit 1
+) last_attempt on true
+left join lateral (
+    select e.id
+    from s2s.queue e
+    where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
+      and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
+    order by e.id
+    limit 1
+) holding on true
+union all
+select a.callback_id,
+       a.server,
+       a.action,
+       a.transaction_id,
+       a.click_id,
+       null::jsonb,
+       a.url,
+       a.verdict::text,
+       null::bigint,
+       a.attempt,
+       a.created_at,
+       a.started_at + a.duration,
+       case when a.verdict = 'delivered' then null else a.message end
+from s2s.attempt a
+where a.verdict in ('delivered', 'cancelled')
+  and not exists (
+      select from s2s.attempt later where later.callback_id = a.callback_id and later.id > a.id
+  )
+  and not exists (select from s2s.queue q where q.id = a.callback_id);
+
+create event trigger s2s_check_ddl on ddl_command_end
+    when tag in (
+        'CREATE TRIGGER', 'ALTER TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
+    )
+    execute function s2s.check_ddl();
+
+-- What acts is granted by the DBA; what only computes is open to all.
+revoke execute on function s2s.report_lead(
+    text, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
+revoke execute on function s2s.report_sale(
+    text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
+revoke execute on function s2s.wake() from public;
+revoke execute on function s2s.wait_until_idle(interval) from public;
+
+comment on schema s2s is 'server-to-server callbacks to affiliate networks';
+
+comment on type s2s.action is 'what is reported: a lead, a sale, or the edit of a transaction';
+comment on type s2s.verdict is 'what an attempt came to: delivered, worth a retry, failed for good, or cancelled by hand';
+comment on type s2s.click_id is 'the identifier that an affiliate network gives to one click; s2s.click_id(tradetracker) and s2s.click_id(linktrust) accept only that network''s form';
+
+comment on operator pg_catalog.= (s2s.click_id, s2s.click_id) is 'equal';
+comment on operator pg_catalog.<> (s2s.click_id, s2s.click_id) is 'not equal';
+comment on operator pg_catalog.< (s2s.click_id, s2s.click_id) is 'less than, byte by byte';
+comment on operator pg_catalog.<= (s2s.click_id, s2s.click_id) is 'less than or equal, byte by byte';
+comment on operator pg_catalog.> (s2s.click_id, s2s.click_id) is 'greater than, byte by byte';
+comment on operator pg_catalog.>= (s2s.click_id, s2s.click_id) is 'greater than or equal, byte by byte';
+comment on operator class s2s.click_id_ops using btree is 'click ids byte by byte';
+comment on operator class s2s.click_id_ops using hash is 'click ids by their bytes';
+
+comment on function s2s.click_id_in(cstring, oid, integer) is 'input of click_id';
+comment on function s2s.click_id_out is 'output of click_id';
+comment on function s2s.click_id_recv is 'binary input of click_id';
+comment on function s2s.click_id_send is 'binary output of click_id';
+comment on function s2s.click_id_typmod_in is 'type modifiers of click_id';
+comment on function s2s.click_id_typmod_out is 'type modifiers of click_id';
+comment on function s2s.click_id(s2s.click_id, integer, boolean) is 'checks a click id against a type modifier';
+comment on function s2s.click_id_eq is 'implementation of = operator';
+comment on function s2s.click_id_ne is 'implementation of <> operator';
+comment on function s2s.click_id_lt is 'implementation of < operator';
+comment on function s2s.click_id_le is 'implementation of <= operator';
+comment on function s2s.click_id_gt is 'implementation of > operator';
+comment on function s2s.click_id_ge is 'implementation of >= operator';
+comment on function s2s.click_id_cmp is 'less-equal-greater';
+comment on function s2s.click_id_sortsupport is 'sort support';
+comment on function s2s.click_id_hash is 'hash';
+comment on function s2s.click_id_hash_extended is 'hash';
+
+comment on function s2s.network is 'the network whose form the click id has: tradetracker, linktrust or NULL';
+comment on function s2s.material_id is 'the material that was clicked; NULL if not a TradeTracker click id';
+comment on function s2s.affiliate_id is 'the affiliate''s site; NULL if not a TradeTracker click id';
+comment on function s2s.reference is 'the affiliate''s own reference; NULL if not a TradeTracker click id';
+comment on function s2s.checksum is 'the checksum field; NULL if not a TradeTracker click id';
+comment on function s2s.clicked_at is 'when the click was made; NULL if not a TradeTracker click id';
+comment on function s2s.checksum_ok is 'whether the md5 in the click id fits the campaign; NULL if there is none';
+comment on function s2s.is_click_id(text) is 'whether the text is a click id of any network';
+comment on function s2s.is_click_id(text, text) is 'whether the text is a click id of the network';
+comment on function s2s.click_id_from_url is 'the click id in a query parameter of a landing page''s URL; NULL if absent';
+
+comment on function s2s.url_encode is 'percent-encodes all but A-Z a-z 0-9 - . _ ~ (RFC 3986)';
+comment on function s2s.url_decode is 'decodes percent-encoded text once (RFC 3986)';
+comment on function s2s.tradetracker_lead_url is 'the URL that reports a lead to TradeTracker';
+comment on function s2s.tradetracker_sale_url is 'the URL that reports a sale to TradeTracker';
+comment on function s2s.lead_url is 'the URL that reports a lead to a server''s network';
+comment on function s2s.sale_url is 'the URL that reports a sale to a server''s network';
+
+comment on function s2s.report_lead() is 'trigger: queues a lead for each row; arguments: server, parameter=text {column} …';
+comment on function s2s.report_sale() is 'trigger: queues a sale for each row; arguments: server, parameter=text {column} …';
+comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a lead and returns its callback''s id; NULL without click id and voucher code';
+comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, tells the worker of changed servers';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
+
+comment on foreign data wrapper tradetracker is 'TradeTracker: servers are campaigns, for leads and sales';
+comment on function s2s.tradetracker_validator is 'checks the options of TradeTracker servers';
+
+comment on function s2s.wake is 'makes the worker look at the queue now';
+comment on function s2s.wait_until_idle is 'waits until nothing can be sent now; false at the timeout';
+comment on function s2s.worker_status is 'this database''s worker, and what to do if it is not running';
+
+comment on table s2s.queue is 'callbacks that are owed';
+comment on column s2s.queue.id is 'the callback''s number, in the order of queueing';
+comment on column s2s.queue.server is 'the foreign server';
+comment on column s2s.queue.action is 'what is reported';
+comment on column s2s.queue.transaction_id is 'what identifies the transaction at the network';
+comment on column s2s.queue.click_id is 'the click, if there was one';
+comment on column s2s.queue.parameters is 'everything else that is to be said, as strings by parameter name';
+comment on column s2s.queue.created_at is 'start of the transaction that queued it';
+comment on column s2s.queue.due_at is 'not before; infinity: parked';
+comment on column s2s.queue.attempts is 'how often it was tried';
+comment on column s2s.queue.last_error is 'why it is still here';
+
+comment on table s2s.attempt is 'every attempt to deliver a callback, kept for s2s.attempt_retention';
+comment on column s2s.attempt.id is 'the attempt''s number';
+comment on column s2s.attempt.callback_id is 'the callback';
+comment on column s2s.attempt.server is 'the foreign server';
+comment on column s2s.attempt.action is 'what was reported';
+comment on column s2s.attempt.transaction_id is 'what identifies the transaction at the network';
+comment on column s2s.attempt.click_id is 'the click, if there was one';
+comment on column s2s.attempt.url is 'the URL as sent, without secrets; NULL if there was none to send to';
+comment on column s2s.attempt.created_at is 'when the callback was queued';
+comment on column s2s.attempt.attempt is 'the how manyth attempt it was, from 1';
+comment on column s2s.attempt.started_at is 'when the request started';
+comment on column s2s.attempt.duration is 'how long it took';
+comment on column s2s.attempt.http_status is 'the HTTP status; NULL if there was no answer';
+comment on column s2s.attempt.verdict is 'what it came to';
+comment on column s2s.attempt.message is 'why';
+comment on column s2s.attempt.response is 'the first 2 kB of the answer''s body';
+
+comment on view s2s.callback is 'what became of every callback: one row each';
+comment on column s2s.callback.id is 'the callback''s number';
+comment on column s2s.callback.server is 'the foreign server';
+comment on column s2s.callback.action is 'what is reported';
+comment on column s2s.callback.transaction_id is 'what identifies the transaction at the network';
+comment on column s2s.callback.click_id is 'the click, if there was one';
+comment on column s2s.callback.parameters is 'what is to be said, while it is queued';
+comment on column s2s.callback.url is 'the URL as last sent, without secrets';
+comment on column s2s.callback.status is 'waiting, retrying, held, parked, delivered or cancelled';
+comment on column s2s.callback.held_by is 'the earlier callback of the same transaction that it waits behind';
+comment on column s2s.callback.attempts is 'how often it was tried';
+comment on column s2s.callback.created_at is 'when it was queued';
+comment on column s2s.callback.finished_at is 'when it left the queue';
+comment on column s2s.callback.last_error is 'why it is not delivered';

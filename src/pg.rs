@@ -1,0 +1,48 @@
+//! The PostgreSQL half: everything that names pgrx.
+
+use pgrx::prelude::*;
+use pgrx::pg_sys;
+
+mod click_id;
+mod ddl;
+mod error;
+mod functions;
+mod launcher;
+mod queue;
+mod server;
+mod settings;
+mod status;
+mod trigger;
+mod wake;
+mod worker;
+mod worker_sql;
+
+pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/click_id.sql", name = "click_id", bootstrap);
+pgrx::extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["click_id"]);
+pgrx::extension_sql_file!(
+    "../sql/networks.sql",
+    name = "networks",
+    requires = ["tables", server::tradetracker_validator]
+);
+pgrx::extension_sql_file!("../sql/surface.sql", name = "surface", finalize);
+
+/// Runs when the library is loaded: in the postmaster with preload, else in a session.
+#[allow(non_snake_case, unsafe_code)]
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+    // SAFETY: plain globals of PostgreSQL's, read in its main thread.
+    let (is_preload, is_upgrade) =
+        unsafe { (pg_sys::process_shared_preload_libraries_in_progress, pg_sys::IsBinaryUpgrade) };
+    if is_preload && !is_upgrade {
+        wake::request_memory();
+        launcher::register();
+    }
+    #[cfg(not(feature = "pg14"))]
+    // SAFETY: the prefix is ours; the name is NUL-terminated.
+    unsafe {
+        pg_sys::MarkGUCPrefixReserved(c"s2s".as_ptr());
+    }
+}

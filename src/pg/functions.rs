@@ -1,0 +1,319 @@
+//! SQL functions that build callback URLs and those that queue callbacks without a trigger.
+//!
+//! The first kind takes everything as arguments and is immutable; the second takes a server's
+//! name. Both say the same parameters to the same pure code.
+// The SQL surface sets the number of arguments.
+#![allow(clippy::too_many_arguments)]
+
+use pgrx::datum::JsonB;
+use pgrx::prelude::*;
+
+use super::click_id::StoredClickId;
+use super::error::PgResult;
+use super::queue::{self, Entry};
+use super::server;
+use crate::callback::{Action, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic};
+use crate::network::{Server, tradetracker};
+use crate::problem::Problem;
+use crate::url::{self, BaseUrl};
+
+#[pg_extern(schema = "s2s", immutable, strict, parallel_safe)]
+fn url_encode(text: &str) -> String {
+    url::encode(text).into_owned()
+}
+
+#[pg_extern(schema = "s2s", immutable, strict, parallel_safe)]
+fn url_decode(text: &str) -> PgResult<String> {
+    Ok(url::decode(text)?.into_owned())
+}
+
+#[pg_extern(schema = "s2s", immutable, parallel_safe)]
+fn tradetracker_lead_url(
+    campaign_id: Option<i64>,
+    product_id: Option<i64>,
+    transaction_id: Option<&str>,
+    click_id: Option<StoredClickId<'_>>,
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    base_url: default!(Option<&str>, "NULL"),
+) -> PgResult<String> {
+    let account = tradetracker_account(campaign_id, product_id, base_url)?;
+    let parameters = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    Ok(account.lead_url(&Lead::parse(&parameters)?))
+}
+
+#[pg_extern(schema = "s2s", immutable, parallel_safe)]
+fn tradetracker_sale_url(
+    campaign_id: Option<i64>,
+    product_id: Option<i64>,
+    transaction_id: Option<&str>,
+    amount: Option<AnyNumeric>,
+    currency: Option<&str>,
+    click_id: Option<StoredClickId<'_>>,
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    base_url: default!(Option<&str>, "NULL"),
+) -> PgResult<String> {
+    let account = tradetracker_account(campaign_id, product_id, base_url)?;
+    let mut parameters = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut parameters, amount, currency);
+    Ok(account.sale_url(&Sale::parse(&parameters)?))
+}
+
+/// An account made of arguments; `base_url` serves the action that is asked for.
+fn tradetracker_account(
+    campaign_id: Option<i64>,
+    product_id: Option<i64>,
+    base_url: Option<&str>,
+) -> PgResult<tradetracker::Account> {
+    let id = |parameter, number: Option<i64>| match number {
+        Some(number) => PositiveId::new(parameter, number),
+        None => Err(Invalid::new(parameter, "", Reason::Missing)),
+    };
+    let base = base_url.map(BaseUrl::parse).transpose()?;
+    Ok(tradetracker::Account {
+        campaign_id: id("campaign_id", campaign_id)?,
+        product_id: id("product_id", product_id)?,
+        tracking_group_id: String::new(),
+        lead_url: base.clone().unwrap_or(tradetracker::LEAD_URL),
+        sale_url: base.unwrap_or(tradetracker::SALE_URL),
+    })
+}
+
+#[pg_extern(schema = "s2s", stable, parallel_safe)]
+fn lead_url(
+    server: Option<&str>,
+    transaction_id: Option<&str>,
+    click_id: default!(Option<StoredClickId<'_>>, "NULL"),
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    product_id: default!(Option<i64>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    parameters: default!(Option<JsonB>, "NULL"),
+) -> PgResult<String> {
+    let server = server::find(server)?;
+    let mut said = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
+    Ok(server.url(Action::Lead, &said)?)
+}
+
+#[pg_extern(schema = "s2s", stable, parallel_safe)]
+fn sale_url(
+    server: Option<&str>,
+    transaction_id: Option<&str>,
+    amount: Option<AnyNumeric>,
+    currency: Option<&str>,
+    click_id: default!(Option<StoredClickId<'_>>, "NULL"),
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    product_id: default!(Option<i64>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    parameters: default!(Option<JsonB>, "NULL"),
+) -> PgResult<String> {
+    let server = server::find(server)?;
+    let mut said = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut said, amount, currency);
+    set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
+    Ok(server.url(Action::Sale, &said)?)
+}
+
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn report_lead(
+    server: Option<&str>,
+    transaction_id: Option<&str>,
+    click_id: default!(Option<StoredClickId<'_>>, "NULL"),
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    product_id: default!(Option<i64>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    parameters: default!(Option<JsonB>, "NULL"),
+) -> PgResult<Option<i64>> {
+    let server = server::find(server)?;
+    let mut said = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
+    queue_one(&server, Action::Lead, &said)
+}
+
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn report_sale(
+    server: Option<&str>,
+    transaction_id: Option<&str>,
+    amount: Option<AnyNumeric>,
+    currency: Option<&str>,
+    click_id: default!(Option<StoredClickId<'_>>, "NULL"),
+    description_merchant: default!(Option<&str>, "NULL"),
+    description_affiliate: default!(Option<&str>, "NULL"),
+    voucher_code: default!(Option<&str>, "NULL"),
+    product_id: default!(Option<i64>, "NULL"),
+    tracking_group_id: default!(Option<&str>, "NULL"),
+    parameters: default!(Option<JsonB>, "NULL"),
+) -> PgResult<Option<i64>> {
+    let server = server::find(server)?;
+    let mut said = conversion(
+        transaction_id,
+        &click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut said, amount, currency);
+    set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
+    queue_one(&server, Action::Sale, &said)
+}
+
+/// Queues what is valid; returns the callback's id, or `None` if there is nobody to credit.
+fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult<Option<i64>> {
+    if is_organic(said) {
+        return Ok(None);
+    }
+    server.url(action, said)?;
+    Ok(Some(queue::enqueue(&Entry { server: &server.name, action, said, problem: None })))
+}
+
+fn conversion<'a>(
+    transaction_id: Option<&'a str>,
+    click_id: &'a Option<StoredClickId<'_>>,
+    description_merchant: Option<&'a str>,
+    description_affiliate: Option<&'a str>,
+    voucher_code: Option<&'a str>,
+    tracking_group_id: Option<&'a str>,
+) -> Parameters<'a> {
+    [
+        ("transaction_id", transaction_id),
+        ("click_id", click_id.as_ref().map(StoredClickId::as_str)),
+        ("description_merchant", description_merchant),
+        ("description_affiliate", description_affiliate),
+        ("voucher_code", voucher_code),
+        ("tracking_group_id", tracking_group_id),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name, text.unwrap_or_default()))
+    .collect()
+}
+
+fn set_price<'a>(said: &mut Parameters<'a>, amount: Option<AnyNumeric>, currency: Option<&'a str>) {
+    said.set("amount", amount.map(|amount| amount.to_string()).unwrap_or_default());
+    said.set("currency", currency.unwrap_or_default());
+}
+
+/// Sets the product and what `parameters` holds, if the network knows the names.
+fn set_further<'a>(
+    said: &mut Parameters<'a>,
+    server: &Server,
+    action: Action,
+    product_id: Option<i64>,
+    parameters: &'a Option<JsonB>,
+) -> PgResult<()> {
+    let names = server.network().names(action)?;
+    if let Some(number) = product_id {
+        said.set("product_id", number.to_string());
+    }
+    let Some(JsonB(json)) = parameters else { return Ok(()) };
+    let Some(object) = json.as_object() else {
+        return Err(further(FurtherProblem::NotAnObject));
+    };
+    for (name, value) in object {
+        let text = match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(number) => number.to_string(),
+            serde_json::Value::Bool(boolean) => boolean.to_string(),
+            _ => return Err(further(FurtherProblem::Nested(name))),
+        };
+        if !names.known.contains(&name.as_str()) {
+            return Err(further(FurtherProblem::Unknown(name, names.known)));
+        }
+        if !said.get(name).is_empty() {
+            return Err(further(FurtherProblem::Twice(name)));
+        }
+        said.set(name.as_str(), text);
+    }
+    Ok(())
+}
+
+/// What can be wrong with the argument `parameters`.
+enum FurtherProblem<'a> {
+    NotAnObject,
+    Nested(&'a str),
+    Unknown(&'a str, &'static [&'static str]),
+    Twice(&'a str),
+}
+
+fn further(problem: FurtherProblem) -> pgrx::pg_sys::panic::ErrorReport {
+    super::error::report(&problem)
+}
+
+impl std::fmt::Display for FurtherProblem<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FurtherProblem::NotAnObject => f.write_str("parameters is not a JSON object"),
+            FurtherProblem::Nested(name) => {
+                write!(f, "parameter {} is not a text", crate::problem::Quoted(name))
+            }
+            FurtherProblem::Unknown(name, _) => {
+                write!(f, "unknown parameter: {}", crate::problem::Quoted(name))
+            }
+            FurtherProblem::Twice(name) => {
+                write!(f, "parameter {} is given twice", crate::problem::Quoted(name))
+            }
+        }
+    }
+}
+
+impl Problem for FurtherProblem<'_> {
+    fn class(&self) -> crate::problem::Class {
+        crate::problem::Class::InvalidParameter
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            FurtherProblem::Unknown(name, known) => {
+                Some(crate::problem::did_you_mean("parameters", name, known.iter().copied()))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The launcher: one process that starts a worker for each database that has the extension.
+//!
+//! Only a process connected to a database can know whether the extension is there. So at the
+//! start each database gets a worker that looks, and ends if it is not. From then on the launcher
+//! sleeps until somebody wakes it: a commit with callbacks in a database without worker, or a
+//! worker that ended.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use pgrx::bgworkers::{
+    BackgroundWorker, BackgroundWorkerBuilder, DynamicBackgroundWorker, SignalWakeFlags,
+};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::wake::{self, Board};
+
+/// The library's name: cargo-pgrx names it after the control file.
+const LIBRARY: &str = "pgrx-ext";
+
+/// Between two starts of a worker that ended by itself.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest that pause gets while a worker ends soon after each start.
+const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(60);
+
+/// Registers the launcher with the postmaster.
+pub fn register() {
+    BackgroundWorkerBuilder::new("pgrx-ext launcher")
+        .set_type("pgrx-ext launcher")
+        .set_library(LIBRARY)
+        .set_function("pgrx_ext_launcher_main")
+        .enable_spi_access()
+        .set_restart_time(Some(RESTART_PAUSE))
+        .load();
+}
+
+/// Entry point of the launcher.
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+#[pg_guard]
+pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    BackgroundWorker::connect_worker_to_spi(None, None);
+    let Some(board) = wake::board() else { return };
+    board.occupy_launcher();
+    look_at_databases();
+    let mut starts = HashMap::new();
+    loop {
+        let pause = start_wanted(board, &mut starts);
+        if !BackgroundWorker::wait_latch(pause) {
+            return;
+        }
+    }
+}
+
+/// Starts a worker in every database, one after the other; those without the extension end.
+fn look_at_databases() {
+    for database in databases() {
+        match start(database) {
+            // It has ended, or found the extension and stays, in which case it is in its slot.
+            Some(worker) => wait_for(database, worker),
+            None => return,
+        }
+    }
+}
+
+/// Waits until a worker has taken its slot or ended, at most 10 s.
+fn wait_for(database: pg_sys::Oid, mut worker: DynamicBackgroundWorker) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let stays = wake::board().is_some_and(|board| {
+            board.slots().iter().any(|slot| {
+                slot.database() == Some(database) && slot.pid.load(SeqCst) != 0
+            })
+        });
+        if stays || is_stopped(&mut worker) {
+            return;
+        }
+        if !BackgroundWorker::wait_latch(Some(Duration::from_millis(20))) {
+            // SAFETY: ends the process, as a SIGTERM asks.
+            #[allow(unsafe_code)]
+            unsafe {
+                pg_sys::proc_exit(0)
+            };
+        }
+    }
+}
+
+fn is_stopped(worker: &mut DynamicBackgroundWorker) -> bool {
+    matches!(worker.pid(), Err(pgrx::bgworkers::BackgroundWorkerStatus::Stopped))
+}
+
+/// When a worker was started, and how long to wait before it is started again.
+struct Start {
+    at: Instant,
+    pause: Duration,
+}
+
+/// Starts the workers that are wanted and not there; says how long to sleep at most.
+fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Option<Duration> {
+    let now = Instant::now();
+    let mut sleep = None;
+    for slot in board.slots() {
+        let Some(database) = slot.database() else { continue };
+        if !slot.wanted.load(SeqCst) || slot.pid.load(SeqCst) != 0 {
+            continue;
+        }
+        let pause = match starts.get(&database) {
+            Some(start) if now < start.at + start.pause => start.at + start.pause - now,
+            start => {
+                let lived_long = |start: &Start| now > start.at + 10 * RESTART_PAUSE;
+                let pause = match start {
+                    Some(start) if !lived_long(start) => (start.pause * 2).min(LONGEST_RESTART_PAUSE),
+                    _ => RESTART_PAUSE,
+                };
+                starts.insert(database, Start { at: now, pause });
+                if !databases().contains(&database) {
+                    slot.free();
+                    starts.remove(&database);
+                    continue;
+                }
+                start_or_log(database);
+                pause
+            }
+        };
+        sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
+    }
+    sleep
+}
+
+fn start_or_log(database: pg_sys::Oid) {
+    if start(database).is_none() {
+        warning!(
+            "s2s: cannot start a worker for database {}: raise max_worker_processes",
+            database.to_u32()
+        );
+    }
+}
+
+#[allow(unsafe_code)]
+fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
+    // SAFETY: a constant of this process.
+    let own_pid = unsafe { pg_sys::MyProcPid };
+    BackgroundWorkerBuilder::new(&format!("pgrx-ext worker {}", database.to_u32()))
+        .set_type("pgrx-ext worker")
+        .set_library(LIBRARY)
+        .set_function("pgrx_ext_worker_main")
+        .set_argument(database.into_datum())
+        .enable_spi_access()
+        .set_restart_time(None)
+        .set_notify_pid(own_pid)
+        .load_dynamic()
+        .ok()
+}
+
+/// All databases that one can connect to, less templates.
+#[allow(unsafe_code)]
+fn databases() -> Vec<pg_sys::Oid> {
+    BackgroundWorker::transaction(|| {
+        let mut found = Vec::new();
+        // SAFETY: a scan of a shared catalog within a transaction, as a process without database
+        // can do it; tuples of pg_database have its form.
+        unsafe {
+            let lock = pg_sys::AccessShareLock as i32;
+            let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
+            let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
+            loop {
+                let tuple =
+                    pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                if tuple.is_null() {
+                    break;
+                }
+                let database = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+                if database.datallowconn && !database.datistemplate {
+                    found.push(database.oid);
+                }
+            }
+            pg_sys::heap_endscan(scan);
+            pg_sys::table_close(catalog, lock);
+        }
+        found
+    })
+}

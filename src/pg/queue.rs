@@ -1,0 +1,381 @@
+//! The queue: all SQL that runs from Rust, and the insertion of callbacks.
+//!
+//! Callbacks are inserted without SQL: the inserting role needs no rights on the queue, gains
+//! none, and there is nothing to plan.
+
+use std::ffi::CStr;
+
+use pgrx::datum::JsonB;
+use pgrx::list::old_list::PgList;
+use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::prelude::*;
+
+use super::wake;
+use crate::callback::{Action, Parameters};
+use crate::click_id::ClickId;
+use crate::delivery::Timestamp;
+
+/// Due callbacks of servers that are not paused, the first `$2` of each server in the order in
+/// which they are due, without those that the worker knows already (`$1`) and those that an
+/// earlier callback of their transaction holds. `$3`: the paused servers.
+pub const READ_DUE: &str = "
+with recursive server(name) as (
+    (select q.server from s2s.queue q order by q.server limit 1)
+    union all
+    select (select q.server from s2s.queue q where q.server > server.name order by q.server limit 1)
+    from server where server.name is not null
+)
+select due.id, due.server, due.action::text, due.transaction_id, due.click_id::text,
+       due.parameters, due.created_at, due.due_at, due.attempts
+from server
+cross join lateral (
+    select q.*
+    from s2s.queue q
+    where q.server = server.name
+      and q.due_at <= pg_catalog.clock_timestamp()
+      and q.id <> all ($1)
+      and not exists (
+          select from s2s.queue e
+          where e.server = q.server and e.action = q.action
+            and e.transaction_id = q.transaction_id and e.id < q.id
+            and (e.attempts > 0 or e.due_at = 'infinity'))
+    order by q.due_at, q.id
+    limit $2
+) due
+where server.name <> all ($3)";
+
+/// When the next callback is due of those that are due later. `$1`: the paused servers.
+pub const NEXT_DUE: &str = "
+with recursive server(name) as (
+    (select q.server from s2s.queue q order by q.server limit 1)
+    union all
+    select (select q.server from s2s.queue q where q.server > server.name order by q.server limit 1)
+    from server where server.name is not null
+)
+select pg_catalog.min(later.due_at)
+from server
+cross join lateral (
+    select q.due_at
+    from s2s.queue q
+    where q.server = server.name
+      and q.due_at > pg_catalog.clock_timestamp() and q.due_at < 'infinity'
+    order by q.due_at
+    limit 1
+) later
+where server.name <> all ($1)";
+
+/// Records attempts, each with what becomes of its callback. A callback that somebody cancelled
+/// meanwhile stays gone; one that somebody put off or back is found by its id.
+pub const RECORD: &str = "
+with outcome as (
+    select * from pg_catalog.unnest(
+        $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+        $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::bigint[], $12::integer[],
+        $13::text[], $14::text[], $15::text[], $16::bigint[])
+    as o(callback_id, server, action, transaction_id, click_id, url, created_at,
+         due_at, attempt, started_at, duration, http_status,
+         verdict, message, response, pause)
+), gone as (
+    delete from s2s.queue q using outcome o
+    where o.pause is null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+), later as (
+    update s2s.queue q
+    set due_at = case when o.pause < 0 then 'infinity'
+                      else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
+        attempts = o.attempt,
+        last_error = o.message
+    from outcome o
+    where o.pause is not null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+)
+insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, url, created_at,
+                         attempt, started_at, duration, http_status, verdict, message, response)
+select o.callback_id, o.server, o.action::s2s.action, o.transaction_id, o.click_id::s2s.click_id,
+       o.url, o.created_at, o.attempt, o.started_at, o.duration * interval '1 microsecond',
+       o.http_status, o.verdict::s2s.verdict, o.message, o.response
+from outcome o";
+
+/// Deletes up to 1000 attempts that are older than `$1` seconds.
+pub const EXPIRE: &str = "
+delete from s2s.attempt
+where id = any (array(
+    select a.id from s2s.attempt a
+    where a.started_at < pg_catalog.now() - $1 * interval '1 second'
+    order by a.started_at
+    limit 1000))";
+
+/// Servers of our networks, with their options.
+pub const SERVERS: &str = "
+select s.srvname::text, w.fdwname::text,
+       array(select o.option_name from pg_catalog.pg_options_to_table(s.srvoptions) o),
+       array(select o.option_value from pg_catalog.pg_options_to_table(s.srvoptions) o)
+from pg_catalog.pg_foreign_server s
+join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw";
+
+/// Whether transactions of this database are prepared.
+pub const ANY_PREPARED: &str = "
+select exists (
+    select from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database())";
+
+/// Whether anything is due that is not parked: what there is to wait for without a worker.
+pub const ANY_DUE: &str =
+    "select exists (select from s2s.queue where due_at <= pg_catalog.clock_timestamp())";
+
+/// Why the last attempt that was not delivered was not.
+pub const LAST_ERROR: &str = "
+select a.message from s2s.attempt a
+where a.verdict in ('retry', 'failed')
+order by a.id desc
+limit 1";
+
+/// Triggers made by the current command that call our functions, with the tables they are on.
+pub const TRIGGERS_OF_COMMAND: &str = "
+select distinct t.oid, t.tgrelid
+from pg_catalog.pg_event_trigger_ddl_commands() c
+join pg_catalog.pg_trigger t
+  on (c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = c.objid)
+  or (c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and t.tgrelid = c.objid)
+join pg_catalog.pg_proc p on p.oid = t.tgfoid
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale') and t.tgparentid = 0
+order by t.oid";
+
+/// A callback to be queued.
+pub struct Entry<'a> {
+    /// The server's name.
+    pub server: &'a str,
+    /// What happened.
+    pub action: Action,
+    /// What is to be said.
+    pub said: &'a Parameters<'a>,
+    /// Why it cannot be sent: the callback is parked with this reason.
+    pub problem: Option<&'a str>,
+}
+
+/// The columns of `s2s.queue`, by number.
+const COLUMNS: usize = 10;
+
+/// Inserts a callback, wakes the worker at commit, and returns the callback's id.
+pub fn enqueue(entry: &Entry) -> i64 {
+    let id = insert(entry);
+    if entry.problem.is_none() {
+        wake::at_commit();
+    }
+    id
+}
+
+/// The tables and types that an insertion needs, looked up by name.
+struct Catalog {
+    queue: pg_sys::Oid,
+    sequence: pg_sys::Oid,
+    action: pg_sys::Oid,
+}
+
+#[allow(unsafe_code)]
+fn catalog() -> Catalog {
+    // SAFETY: catalog look-ups within a transaction. `s2s` exists where our functions do.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), false);
+        Catalog {
+            queue: pg_sys::get_relname_relid(c"queue".as_ptr(), schema),
+            sequence: pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema),
+            action: pg_sys::GetSysCacheOid(
+                pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
+                pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
+                pg_sys::Datum::from(c"action".as_ptr()),
+                pg_sys::Datum::from(schema),
+                pg_sys::Datum::null(),
+                pg_sys::Datum::null(),
+            ),
+        }
+    }
+}
+
+/// The OID of a label of the enum `s2s.action`.
+#[allow(unsafe_code)]
+fn action_label(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
+    let label = match action {
+        Action::Lead => c"lead",
+        Action::Sale => c"sale",
+        Action::Edit => c"edit",
+    };
+    // SAFETY: a catalog look-up within a transaction.
+    unsafe {
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::ENUMTYPOIDNAME as i32,
+            pg_sys::Anum_pg_enum_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(action_type),
+            pg_sys::Datum::from(label.as_ptr()),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        )
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" {
+    /// `nextval` without a check of rights; not in pgrx's bindings.
+    fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
+}
+
+#[allow(unsafe_code)]
+fn insert(entry: &Entry) -> i64 {
+    let catalog = catalog();
+    // What is no click id cannot be in the column; it stays among the parameters.
+    let click_id = match entry.said.get("click_id") {
+        "" => None,
+        text => ClickId::parse(text).ok(),
+    };
+    let is_column = |name: &str| name == "transaction_id" || (name == "click_id" && click_id.is_some());
+    let parameters: serde_json::Map<_, _> = entry
+        .said
+        .iter()
+        .filter(|(name, _)| !is_column(name))
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect();
+    let parked = entry.problem.is_some();
+    // SAFETY: the Datums are of the columns' types, in their order; all is palloc'ed in the
+    // current context. The table stays open until the tuple is in.
+    unsafe {
+        let id = pg_guard_ffi_boundary(|| nextval_internal(catalog.sequence, false));
+        let now = pg_sys::GetCurrentTransactionStartTimestamp();
+        let due_at = if parked { Timestamp::INFINITY.0 } else { now };
+        let label = action_label(catalog.action, entry.action);
+        let datums: [Option<pg_sys::Datum>; COLUMNS] = [
+            id.into_datum(),
+            entry.server.into_datum(),
+            Some(pg_sys::Datum::from(label)),
+            entry.said.get("transaction_id").into_datum(),
+            click_id.as_ref().and_then(|id| id.as_str().into_datum()),
+            JsonB(serde_json::Value::Object(parameters)).into_datum(),
+            Some(pg_sys::Datum::from(now)),
+            Some(pg_sys::Datum::from(due_at)),
+            0i32.into_datum(),
+            entry.problem.and_then(|problem| problem.into_datum()),
+        ];
+        let mut values = datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null()));
+        let mut nulls = datums.map(|datum| datum.is_none());
+        let queue = pg_sys::table_open(catalog.queue, pg_sys::RowExclusiveLock as i32);
+        let tuple =
+            pg_sys::heap_form_tuple((*queue).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
+        pg_sys::simple_heap_insert(queue, tuple);
+        insert_into_indexes(queue, tuple, parked);
+        pg_sys::heap_freetuple(tuple);
+        // The lock is kept until the transaction ends.
+        pg_sys::table_close(queue, pg_sys::NoLock as i32);
+        id
+    }
+}
+
+/// Inserts a tuple of the queue into the table's indexes.
+///
+/// A callback that is not parked is in `queue_due` only, so it goes there without the executor's
+/// ado. Parked ones, and tables to which somebody added an index, get the executor.
+///
+/// # Safety
+///
+/// `queue` is the open queue, `tuple` a tuple that was just inserted.
+#[allow(unsafe_code)]
+unsafe fn insert_into_indexes(queue: pg_sys::Relation, tuple: pg_sys::HeapTuple, parked: bool) {
+    // SAFETY: as the caller says; the slot holds the tuple while it is used.
+    unsafe {
+        let slot = pg_sys::MakeSingleTupleTableSlot((*queue).rd_att, &pg_sys::TTSOpsHeapTuple);
+        pg_sys::ExecStoreHeapTuple(tuple, slot, false);
+        if parked || !insert_due(queue, slot) {
+            insert_by_executor(queue, slot);
+        }
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+    }
+}
+
+/// Inserts a tuple that is not parked into `queue_due`; false, and nothing done, if the table has
+/// other indexes than ours.
+///
+/// # Safety
+///
+/// As for [`insert_into_indexes`]; `slot` holds the tuple.
+#[allow(unsafe_code)]
+unsafe fn insert_due(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: as the caller says. `queue_due` has no expressions, so no executor state is needed.
+    unsafe {
+        let schema = (*(*queue).rd_rel).relnamespace;
+        let due = pg_sys::get_relname_relid(c"queue_due".as_ptr(), schema);
+        let holding = pg_sys::get_relname_relid(c"queue_holding".as_ptr(), schema);
+        let list = pg_sys::RelationGetIndexList(queue);
+        let only_ours = {
+            let oids = PgList::<pg_sys::Oid>::from_pg(list);
+            oids.len() == 2 && oids.iter_oid().all(|oid| oid == due || oid == holding)
+        };
+        pg_sys::list_free(list);
+        if !only_ours {
+            return false;
+        }
+        let index = pg_sys::index_open(due, pg_sys::RowExclusiveLock as i32);
+        let info = pg_sys::BuildIndexInfo(index);
+        let mut values = [pg_sys::Datum::null(); pg_sys::INDEX_MAX_KEYS as usize];
+        let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
+        pg_sys::FormIndexDatum(
+            info,
+            slot,
+            std::ptr::null_mut(),
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+        );
+        pg_sys::index_insert(
+            index,
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+            &raw mut (*slot).tts_tid,
+            queue,
+            pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
+            false,
+            info,
+        );
+        pg_sys::pfree(info.cast());
+        pg_sys::index_close(index, pg_sys::NoLock as i32);
+        true
+    }
+}
+
+/// Inserts a tuple into every index in which it belongs.
+///
+/// # Safety
+///
+/// As for [`insert_into_indexes`]; `slot` holds the tuple.
+#[allow(unsafe_code)]
+unsafe fn insert_by_executor(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: as the caller says; the executor state lives until all is done.
+    unsafe {
+        let state = pg_sys::CreateExecutorState();
+        let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
+            .cast::<pg_sys::ResultRelInfo>();
+        pg_sys::InitResultRelInfo(info, queue, 1, std::ptr::null_mut(), 0);
+        pg_sys::ExecOpenIndices(info, false);
+        pg_sys::ExecInsertIndexTuples(
+            info,
+            slot,
+            state,
+            false,
+            false,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+            false,
+        );
+        pg_sys::ExecCloseIndices(info);
+        pg_sys::FreeExecutorState(state);
+    }
+}
+
+/// Whether the extension is in this database, with its tables.
+#[allow(unsafe_code)]
+pub fn exists() -> bool {
+    const NAME: &CStr = c"pgrx-ext";
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
+        pg_sys::get_extension_oid(NAME.as_ptr(), true) != pg_sys::InvalidOid
+            && schema != pg_sys::InvalidOid
+            && pg_sys::get_relname_relid(c"queue".as_ptr(), schema) != pg_sys::InvalidOid
+    }
+}

@@ -1,0 +1,220 @@
+//! Servers: validating their options, and finding them by name.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+
+use pgrx::list::old_list::PgList;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::error::{PgResult, report};
+use crate::network::options::OptionError;
+use crate::network::{Network, Server};
+use crate::problem::{Class, Problem, Quoted};
+
+/// Validator of the wrapper `tradetracker`.
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(Network::TradeTracker, &options, catalog)?)
+}
+
+/// Checks the options of a wrapper, server or user mapping; `catalog` says which.
+fn validate(
+    network: Network,
+    options: &Array<&str>,
+    catalog: pg_sys::Oid,
+) -> Result<(), OptionError> {
+    let options: Vec<(&str, &str)> = options
+        .iter()
+        .flatten()
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
+        .collect();
+    let object = match catalog {
+        pg_sys::ForeignServerRelationId => {
+            let server = Server::parse("", network, options.iter().copied())?;
+            return match server.pace.ca_file {
+                Some(_) if !is_superuser() => Err(OptionError::SuperuserOnly { option: "ca_file" }),
+                _ => Ok(()),
+            };
+        }
+        pg_sys::UserMappingRelationId => "user mapping",
+        pg_sys::ForeignTableRelationId => "foreign table",
+        pg_sys::AttributeRelationId => "column",
+        _ => "foreign-data wrapper",
+    };
+    match options.first() {
+        Some((name, _)) => {
+            Err(OptionError::NoOptions { network, option: (*name).to_owned(), object })
+        }
+        None => Ok(()),
+    }
+}
+
+#[allow(unsafe_code)]
+fn is_superuser() -> bool {
+    // SAFETY: a look-up in the catalogs, within the transaction of the statement.
+    unsafe { pg_sys::superuser() }
+}
+
+/// A server that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerProblem {
+    /// No server was named.
+    NotGiven,
+    /// There is none of this name.
+    DoesNotExist(String),
+    /// It belongs to a wrapper that is not ours.
+    NotANetwork {
+        /// The server.
+        server: String,
+        /// Its wrapper.
+        wrapper: String,
+    },
+    /// The current user has no USAGE on it.
+    NotAllowed(String),
+    /// Its options are wrong.
+    Options {
+        /// The server.
+        server: String,
+        /// What is wrong with them.
+        error: OptionError,
+    },
+}
+
+impl fmt::Display for ServerProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerProblem::NotGiven => f.write_str("server is required"),
+            ServerProblem::DoesNotExist(server) => {
+                write!(f, "server {} does not exist", Quoted(server))
+            }
+            ServerProblem::NotANetwork { server, .. } => {
+                write!(f, "server {} is not one of an affiliate network", Quoted(server))
+            }
+            ServerProblem::NotAllowed(server) => {
+                write!(f, "permission denied for foreign server {}", Quoted(server))
+            }
+            ServerProblem::Options { server, error } => {
+                write!(f, "server {}: {error}", Quoted(server))
+            }
+        }
+    }
+}
+
+impl Problem for ServerProblem {
+    fn class(&self) -> Class {
+        match self {
+            ServerProblem::NotGiven | ServerProblem::NotANetwork { .. } => Class::InvalidParameter,
+            ServerProblem::DoesNotExist(_) => Class::UndefinedObject,
+            ServerProblem::NotAllowed(_) => Class::InsufficientPrivilege,
+            ServerProblem::Options { error, .. } => error.class(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            ServerProblem::NotANetwork { wrapper, .. } => {
+                Some(format!("It belongs to the foreign-data wrapper {}.", Quoted(wrapper)))
+            }
+            ServerProblem::Options { error, .. } => error.detail(),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ServerProblem::NotGiven | ServerProblem::DoesNotExist(_) => {
+                Some("Create it with CREATE SERVER … FOREIGN DATA WRAPPER tradetracker.".to_owned())
+            }
+            ServerProblem::NotANetwork { .. } => {
+                Some("Name a server of the foreign-data wrapper tradetracker.".to_owned())
+            }
+            ServerProblem::NotAllowed(server) => Some(format!(
+                "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {server}."
+            )),
+            ServerProblem::Options { error, .. } => error.hint(),
+        }
+    }
+}
+
+impl From<ServerProblem> for pgrx::pg_sys::panic::ErrorReport {
+    fn from(problem: ServerProblem) -> Self {
+        report(&problem)
+    }
+}
+
+/// The server that a function's argument names, if the current user may use it.
+pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
+    let name = name.ok_or(ServerProblem::NotGiven)?;
+    let server = read(name)?;
+    match may_use(name) {
+        true => Ok(server),
+        false => Err(ServerProblem::NotAllowed(name.to_owned())),
+    }
+}
+
+/// The server of a name, whoever asks.
+#[allow(unsafe_code)]
+pub fn read(name: &str) -> Result<Server, ServerProblem> {
+    let does_not_exist = || ServerProblem::DoesNotExist(name.to_owned());
+    let c_name = CString::new(name).map_err(|_| does_not_exist())?;
+    // SAFETY: catalog look-ups within a transaction; what they return is palloc'ed in the current
+    // context and valid until that is reset; its strings are NUL-terminated.
+    let (wrapper, options) = unsafe {
+        let server = pg_sys::GetForeignServerByName(c_name.as_ptr(), true);
+        if server.is_null() {
+            return Err(does_not_exist());
+        }
+        let wrapper = pg_sys::GetForeignDataWrapper((*server).fdwid);
+        (text((*wrapper).fdwname), read_options((*server).options))
+    };
+    let network = Network::from_name(&wrapper).ok_or_else(|| ServerProblem::NotANetwork {
+        server: name.to_owned(),
+        wrapper: wrapper.clone(),
+    })?;
+    let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Server::parse(name, network, options)
+        .map_err(|error| ServerProblem::Options { server: name.to_owned(), error })
+}
+
+/// Whether the current user has USAGE on the server.
+#[allow(unsafe_code)]
+pub fn may_use(name: &str) -> bool {
+    let Ok(c_name) = CString::new(name) else { return false };
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let oid = pg_sys::get_foreign_server_oid(c_name.as_ptr(), true);
+        let user = pg_sys::GetUserId();
+        let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let result = pg_sys::pg_foreign_server_aclcheck(oid, user, usage);
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let result = pg_sys::object_aclcheck(pg_sys::ForeignServerRelationId, oid, user, usage);
+        result == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
+/// Names and values of a list of `DefElem`.
+///
+/// # Safety
+///
+/// `options` is such a list, or null.
+#[allow(unsafe_code)]
+unsafe fn read_options(options: *mut pg_sys::List) -> Vec<(String, String)> {
+    // SAFETY: as the caller says; options of foreign objects are strings.
+    unsafe {
+        PgList::<pg_sys::DefElem>::from_pg(options)
+            .iter_ptr()
+            .map(|option| (text((*option).defname), text(pg_sys::defGetString(option))))
+            .collect()
+    }
+}
+
+/// # Safety
+///
+/// `c_string` is NUL-terminated.
+#[allow(unsafe_code)]
+unsafe fn text(c_string: *const std::ffi::c_char) -> String {
+    // SAFETY: as the caller says.
+    unsafe { CStr::from_ptr(c_string) }.to_string_lossy().into_owned()
+}

@@ -1,0 +1,121 @@
+//! Functions to watch and nudge the worker.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use pgrx::{pg_sys, spi};
+
+use super::error::{self, PgResult};
+use super::{queue, wake};
+
+/// How often a waiting session looks whether the worker is idle.
+const POLL: Duration = Duration::from_millis(2);
+
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn worker_status() -> TableIterator<
+    'static,
+    (
+        name!(running, bool),
+        name!(pid, Option<i32>),
+        name!(started_at, Option<TimestampWithTimeZone>),
+        name!(in_flight, Option<i32>),
+        name!(last_delivery_at, Option<TimestampWithTimeZone>),
+        name!(last_error, Option<String>),
+        name!(hint, Option<String>),
+    ),
+> {
+    let time = |micros: i64| match micros {
+        0 => None,
+        micros => TimestampWithTimeZone::try_from(micros).ok(),
+    };
+    let last_error = last_error().unwrap_or_default();
+    let row = match wake::my_slot() {
+        None => {
+            let hint = "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
+            (false, None, None, None, None, last_error, Some(hint.to_owned()))
+        }
+        Some(slot) => match slot.pid.load(SeqCst) {
+            0 => {
+                let hint = "The worker is starting, or cannot: see the server's log. Raise max_worker_processes if it says that there is no free slot.";
+                (false, None, None, None, None, last_error, Some(hint.to_owned()))
+            }
+            pid => (
+                true,
+                Some(pid),
+                time(slot.started_at.load(SeqCst)),
+                i32::try_from(slot.in_flight.load(SeqCst)).ok(),
+                time(slot.last_delivery_at.load(SeqCst)),
+                last_error,
+                None,
+            ),
+        },
+    };
+    TableIterator::once(row)
+}
+
+fn last_error() -> spi::Result<Option<String>> {
+    Spi::connect(|client| {
+        let rows = client.select(queue::LAST_ERROR, None, &[])?;
+        match rows.is_empty() {
+            true => Ok(None),
+            false => rows.first().get_one(),
+        }
+    })
+}
+
+#[pg_extern(schema = "s2s", name = "wake", volatile, parallel_unsafe)]
+fn wake_worker() {
+    if let Some(slot) = wake::my_slot() {
+        slot.wake();
+    }
+}
+
+#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe)]
+fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
+    let deadline = Instant::now().checked_add(Duration::from_micros(micros(&timeout)));
+    let mut asked: Option<u64> = None;
+    loop {
+        match wake::my_slot() {
+            None => return Ok(!any_due().map_err(error::spi)?),
+            Some(slot) => {
+                let asked = *asked.get_or_insert_with(|| {
+                    slot.wake();
+                    slot.wakes.load(SeqCst)
+                });
+                if slot.pid.load(SeqCst) != 0 && slot.idle_at.load(SeqCst) >= asked {
+                    return Ok(true);
+                }
+            }
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
+        }
+        sleep(POLL);
+    }
+}
+
+/// An interval's length; a month counts 30 days, as PostgreSQL compares intervals.
+fn micros(interval: &Interval) -> u64 {
+    let days = i128::from(interval.months()) * 30 + i128::from(interval.days());
+    let micros = days * 86_400_000_000 + i128::from(interval.micros());
+    u64::try_from(micros.max(0)).unwrap_or(u64::MAX)
+}
+
+fn any_due() -> spi::Result<bool> {
+    Ok(Spi::get_one(queue::ANY_DUE)?.unwrap_or(false))
+}
+
+/// Sleeps a little, and lets the statement be cancelled.
+#[allow(unsafe_code)]
+fn sleep(duration: Duration) {
+    let milliseconds = duration.as_millis() as std::ffi::c_long;
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: the latch of this process.
+    unsafe {
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pg_sys::check_for_interrupts!();
+}

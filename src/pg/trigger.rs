@@ -1,0 +1,533 @@
+//! Triggers: a row becomes a callback.
+//!
+//! A trigger's arguments are compiled once per session into a [`Plan`] and kept while the table's
+//! definition and the servers stand: an invalidation of either drops it. The same compilation,
+//! strict, checks a trigger when it is created (`ddl.rs`). When a row fires a trigger that could
+//! not be compiled any more, the user's statement succeeds all the same, and a callback with what
+//! is known of the row is parked with the reason.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{PgMemoryContexts, PgTupleDesc, pg_sys};
+
+use super::error::{PgResult, report_in};
+use super::queue::{self, Entry};
+use super::server::{self, ServerProblem};
+use super::settings::{self, OnInvalidRow};
+use crate::callback::{Action, Parameters, is_organic};
+use crate::mapping::{Mapping, MappingError, Names, Piece};
+use crate::network::Server;
+use crate::problem::Problem;
+
+#[pg_extern(sql = "
+create function s2s.report_lead() returns trigger
+    language c as 'MODULE_PATHNAME', 'report_lead_trigger_wrapper';
+")]
+fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
+    fire(fcinfo, Action::Lead)
+}
+
+#[pg_extern(sql = "
+create function s2s.report_sale() returns trigger
+    language c as 'MODULE_PATHNAME', 'report_sale_trigger_wrapper';
+")]
+fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
+    fire(fcinfo, Action::Sale)
+}
+
+/// A trigger, compiled.
+pub struct Plan {
+    action: Action,
+    /// The server's name, as the trigger's first argument says it.
+    server_name: String,
+    /// The server, unless it is gone or broken.
+    server: Result<Server, ServerProblem>,
+    parameters: Vec<(String, Vec<Part>)>,
+    /// What is wrong with the mapping, if anything is.
+    problem: Option<MappingError>,
+    /// The table, for invalidation.
+    table: pg_sys::Oid,
+    /// Neither the table nor a server has changed since.
+    valid: Cell<bool>,
+    /// Holds what the output functions keep between calls.
+    _memory: PgMemoryContexts,
+}
+
+/// A piece of a parameter's text.
+enum Part {
+    Text(String),
+    Column {
+        /// Its place in the row, from 0.
+        place: usize,
+        output: Box<pg_sys::FmgrInfo>,
+    },
+}
+
+/// What a trigger is compiled from: copied out of the relation cache.
+pub struct Definition<'a> {
+    /// The trigger.
+    pub trigger: &'a pg_sys::Trigger,
+    /// The table that it is on.
+    pub table: pg_sys::Relation,
+    /// What it reports.
+    pub action: Action,
+}
+
+/// Why a trigger cannot work.
+pub enum TriggerProblem {
+    /// No arguments at all, or an empty server name.
+    NoServer,
+    /// Its server cannot be used.
+    Server(ServerProblem),
+    /// Its server's network does not have the action.
+    NoSuchAction(crate::network::NoSuchAction),
+    /// Its arguments make no mapping.
+    Mapping(MappingError),
+    /// BEFORE, INSTEAD OF, DELETE, TRUNCATE or statement level.
+    Timing(&'static str),
+}
+
+impl std::fmt::Display for TriggerProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TriggerProblem::NoServer => f.write_str("the first argument must be a server"),
+            TriggerProblem::Server(problem) => problem.fmt(f),
+            TriggerProblem::NoSuchAction(problem) => problem.fmt(f),
+            TriggerProblem::Mapping(problem) => problem.fmt(f),
+            TriggerProblem::Timing(what) => write!(f, "{what} is not supported"),
+        }
+    }
+}
+
+impl TriggerProblem {
+    fn inner(&self) -> Option<&dyn Problem> {
+        match self {
+            TriggerProblem::Server(problem) => Some(problem),
+            TriggerProblem::NoSuchAction(problem) => Some(problem),
+            TriggerProblem::Mapping(problem) => Some(problem),
+            TriggerProblem::NoServer | TriggerProblem::Timing(_) => None,
+        }
+    }
+}
+
+impl Problem for TriggerProblem {
+    fn class(&self) -> crate::problem::Class {
+        match self.inner() {
+            Some(problem) => problem.class(),
+            None => crate::problem::Class::InvalidDefinition,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        self.inner().and_then(Problem::detail)
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            TriggerProblem::NoServer => {
+                Some("Write for example report_lead('server', 'transaction_id={id}').".to_owned())
+            }
+            TriggerProblem::Timing(_) => {
+                Some("Make it AFTER INSERT OR UPDATE … FOR EACH ROW.".to_owned())
+            }
+            _ => self.inner().and_then(Problem::hint),
+        }
+    }
+}
+
+impl Definition<'_> {
+    /// Compiles the trigger and reports everything that is wrong with it.
+    pub fn check(&self) -> Result<(), TriggerProblem> {
+        if let Some(what) = self.wrong_timing() {
+            return Err(TriggerProblem::Timing(what));
+        }
+        let arguments = self.arguments();
+        let server = match arguments.first() {
+            None => return Err(TriggerProblem::NoServer),
+            Some(name) => server::find(Some(name)).map_err(TriggerProblem::Server)?,
+        };
+        let names =
+            server.network().names(self.action).map_err(TriggerProblem::NoSuchAction)?;
+        match self.mapping(&arguments, names) {
+            (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn wrong_timing(&self) -> Option<&'static str> {
+        let kind = u32::from(self.trigger.tgtype as u16);
+        let is = |bit: u32| kind & bit != 0;
+        if is(pg_sys::TRIGGER_TYPE_BEFORE) {
+            Some("a BEFORE trigger")
+        } else if is(pg_sys::TRIGGER_TYPE_INSTEAD) {
+            Some("an INSTEAD OF trigger")
+        } else if is(pg_sys::TRIGGER_TYPE_DELETE) {
+            Some("a DELETE trigger")
+        } else if is(pg_sys::TRIGGER_TYPE_TRUNCATE) {
+            Some("a TRUNCATE trigger")
+        } else if !is(pg_sys::TRIGGER_TYPE_ROW) {
+            Some("a FOR EACH STATEMENT trigger")
+        } else {
+            None
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn arguments(&self) -> Vec<String> {
+        let count = usize::try_from(self.trigger.tgnargs).unwrap_or_default();
+        (0..count)
+            // SAFETY: PostgreSQL keeps so many NUL-terminated arguments with the trigger.
+            .map(|place| unsafe { CStr::from_ptr(*self.trigger.tgargs.add(place)) })
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// The mapping as far as it can be made, and what is wrong with it.
+    fn mapping(&self, arguments: &[String], names: Names) -> (Mapping, Option<MappingError>) {
+        let texts = arguments.iter().skip(1).map(String::as_str);
+        let mut mapping = match Mapping::parse(texts, names) {
+            Ok(mapping) => mapping,
+            Err(problem) => return (Mapping::default(), Some(problem)),
+        };
+        let columns = self.columns();
+        let names = |columns: &[&Column]| columns.iter().map(|column| column.name.clone()).collect();
+        let table = self.table_name();
+        let is_unknown = |name: &&str| !columns.iter().any(|column| column.name == *name);
+        let unknown = mapping.columns().find(is_unknown).map(str::to_owned);
+        if let Some(unknown) = unknown {
+            let problem = MappingError::UnknownColumn {
+                column: unknown,
+                table,
+                columns: names(&columns.iter().collect::<Vec<_>>()),
+            };
+            return (mapping, Some(problem));
+        }
+        if !mapping.sets("click_id") {
+            let click_ids: Vec<_> =
+                columns.iter().filter(|column| column.type_oid == click_id_type()).collect();
+            match click_ids.as_slice() {
+                [one] => mapping.default_click_id(&one.name),
+                // A voucher can credit without any click id.
+                [] if mapping.sets("voucher_code") => {}
+                found => {
+                    let problem = MappingError::NoClickId { table, columns: names(found) };
+                    return (mapping, Some(problem));
+                }
+            }
+        }
+        (mapping, None)
+    }
+
+    #[allow(unsafe_code)]
+    fn table_name(&self) -> String {
+        // SAFETY: the relation is open.
+        unsafe { name_text(&(*(*self.table).rd_rel).relname) }
+    }
+
+    /// The table's columns, less dropped ones.
+    #[allow(unsafe_code)]
+    fn columns(&self) -> Vec<Column> {
+        // SAFETY: the relation is open.
+        let descriptor = unsafe { PgTupleDesc::from_pg_copy((*self.table).rd_att) };
+        descriptor
+            .iter()
+            .enumerate()
+            .filter(|(_, attribute)| !attribute.attisdropped)
+            .map(|(place, attribute)| Column {
+                place,
+                name: name_text(&attribute.attname),
+                type_oid: attribute.atttypid,
+            })
+            .collect()
+    }
+
+    /// Compiles the trigger as well as it can be.
+    fn plan(&self) -> Plan {
+        let arguments = self.arguments();
+        let server_name = arguments.first().cloned().unwrap_or_default();
+        let server = server::read(&server_name);
+        let names = server
+            .as_ref()
+            .ok()
+            .and_then(|server| server.network().names(self.action).ok())
+            .unwrap_or(Names::ANY);
+        let (mapping, problem) = self.mapping(&arguments, names);
+        // It outlives the statement: a child of the top context, deleted with the plan.
+        // SAFETY: creating a context is all that happens there.
+        #[allow(unsafe_code)]
+        let memory = unsafe {
+            PgMemoryContexts::TopMemoryContext.switch_to(|_| PgMemoryContexts::new("s2s trigger"))
+        };
+        let columns = self.columns();
+        let find = |name: &str| columns.iter().find(|column| column.name == name);
+        let part = |piece: &Piece| match piece {
+            Piece::Text(text) => Some(Part::Text(text.clone())),
+            Piece::Column(name) => find(name).map(|column| Part::Column {
+                place: column.place,
+                output: output_function(column.type_oid, &memory),
+            }),
+        };
+        let parameters = mapping
+            .parameters()
+            .map(|(name, template)| {
+                (name.to_owned(), template.pieces().iter().filter_map(part).collect())
+            })
+            .collect();
+        Plan {
+            action: self.action,
+            server_name,
+            server,
+            parameters,
+            problem,
+            // SAFETY: the relation is open.
+            #[allow(unsafe_code)]
+            table: unsafe { (*self.table).rd_id },
+            valid: Cell::new(true),
+            _memory: memory,
+        }
+    }
+}
+
+/// A column as a mapping sees it.
+struct Column {
+    /// Its place in the row, from 0.
+    place: usize,
+    name: String,
+    type_oid: pg_sys::Oid,
+}
+
+#[allow(unsafe_code)]
+fn name_text(name: &pg_sys::NameData) -> String {
+    // SAFETY: names in the catalogs are NUL-terminated.
+    unsafe { CStr::from_ptr(name.data.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+/// The OID of `s2s.click_id`.
+#[allow(unsafe_code)]
+fn click_id_type() -> pg_sys::Oid {
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
+            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(c"click_id".as_ptr()),
+            pg_sys::Datum::from(schema),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        )
+    }
+}
+
+/// A type's output function, looked up once; what it keeps is in `memory`.
+#[allow(unsafe_code)]
+fn output_function(type_oid: pg_sys::Oid, memory: &PgMemoryContexts) -> Box<pg_sys::FmgrInfo> {
+    let mut output = Box::new(pg_sys::FmgrInfo::default());
+    let mut function = pg_sys::InvalidOid;
+    let mut is_varlena = false;
+    // SAFETY: catalog look-ups within a transaction; `output` has an address of its own.
+    unsafe {
+        pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut is_varlena);
+        pg_sys::fmgr_info_cxt(function, &mut *output, memory.value());
+    }
+    output
+}
+
+thread_local! {
+    /// The session's plans, by trigger.
+    static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The plan of a trigger, compiled if there is none that is valid.
+fn plan_of(definition: &Definition) -> Rc<Plan> {
+    let oid = definition.trigger.tgoid;
+    let found = PLANS.with_borrow(|plans| plans.get(&oid).filter(|plan| plan.valid.get()).cloned());
+    if let Some(plan) = found {
+        return plan;
+    }
+    watch_catalogs();
+    let plan = Rc::new(definition.plan());
+    let old = PLANS.with_borrow_mut(|plans| plans.insert(oid, plan.clone()));
+    // Dropping the old plan frees memory of PostgreSQL's: not while the map is borrowed.
+    drop(old);
+    plan
+}
+
+#[allow(unsafe_code)]
+fn watch_catalogs() {
+    if WATCHING.replace(true) {
+        return;
+    }
+    // SAFETY: the callbacks have the right forms and live as long as the process.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(table_changed), pg_sys::Datum::null());
+        for cache in [
+            pg_sys::SysCacheIdentifier::FOREIGNSERVEROID,
+            pg_sys::SysCacheIdentifier::FOREIGNDATAWRAPPEROID,
+        ] {
+            pg_sys::CacheRegisterSyscacheCallback(
+                cache as i32,
+                Some(server_changed),
+                pg_sys::Datum::null(),
+            );
+        }
+    }
+}
+
+/// Invalidation may come in the midst of anything: it only marks.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn table_changed(_: pg_sys::Datum, table: pg_sys::Oid) {
+    invalidate(|plan| table == pg_sys::InvalidOid || plan.table == table);
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn server_changed(_: pg_sys::Datum, _: i32, _: u32) {
+    invalidate(|_| true);
+}
+
+fn invalidate(concerns: impl Fn(&Plan) -> bool) {
+    PLANS.with(|plans| {
+        // The map is never borrowed across a call of PostgreSQL's, so it is free here.
+        if let Ok(plans) = plans.try_borrow() {
+            plans.values().filter(|plan| concerns(plan)).for_each(|plan| plan.valid.set(false));
+        }
+    });
+}
+
+#[allow(unsafe_code)]
+fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
+    // SAFETY: PostgreSQL calls a trigger function with TriggerData as its context; that is
+    // looked at only if it is one. All it points to is valid during the call.
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+            return Err(ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                format!("{} was not called as a trigger", action.function()),
+                "s2s",
+            ));
+        }
+        let data = &*context.cast::<pg_sys::TriggerData>();
+        let definition =
+            Definition { trigger: &*data.tg_trigger, table: data.tg_relation, action };
+        if let Some(what) = definition.wrong_timing() {
+            let place = definition.place();
+            return Err(report_in(Some(&place), &TriggerProblem::Timing(what)));
+        }
+        if settings::enabled() {
+            let is_update =
+                data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
+            let tuple = if is_update { data.tg_newtuple } else { data.tg_trigtuple };
+            let row = Row::new((*data.tg_relation).rd_att, tuple);
+            plan_of(&definition).report(&row)?;
+        }
+    }
+    Ok(())
+}
+
+impl Definition<'_> {
+    /// How messages name the trigger.
+    pub fn place(&self) -> String {
+        // SAFETY: trigger names are NUL-terminated.
+        #[allow(unsafe_code)]
+        let name = unsafe { CStr::from_ptr(self.trigger.tgname) }.to_string_lossy();
+        format!("trigger \"{name}\" on table \"{}\"", self.table_name())
+    }
+}
+
+/// A row, taken apart.
+struct Row {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Row {
+    /// # Safety
+    ///
+    /// `tuple` is a tuple of the table with this descriptor and outlives the row.
+    #[allow(unsafe_code)]
+    unsafe fn new(descriptor: pg_sys::TupleDesc, tuple: pg_sys::HeapTuple) -> Row {
+        // SAFETY: as the caller says; the arrays have a place for each attribute.
+        unsafe {
+            let count = (*descriptor).natts as usize;
+            let mut row =
+                Row { values: vec![pg_sys::Datum::null(); count], nulls: vec![true; count] };
+            pg_sys::heap_deform_tuple(
+                tuple,
+                descriptor,
+                row.values.as_mut_ptr(),
+                row.nulls.as_mut_ptr(),
+            );
+            row
+        }
+    }
+
+    /// Appends a column's value as text; nothing for NULL.
+    #[allow(unsafe_code)]
+    fn append(&self, text: &mut String, place: usize, output: &pg_sys::FmgrInfo) {
+        if self.nulls[place] {
+            return;
+        }
+        // SAFETY: the function is the output function of the column's type, which returns a
+        // NUL-terminated string in the current context. It takes the FmgrInfo as mutable only to
+        // keep things in `fn_extra`.
+        let value = unsafe {
+            let output = std::ptr::from_ref(output).cast_mut();
+            CStr::from_ptr(pg_sys::OutputFunctionCall(output, self.values[place]))
+        };
+        text.push_str(&value.to_string_lossy());
+    }
+}
+
+impl Plan {
+    fn said(&self, row: &Row) -> Parameters<'_> {
+        self.parameters
+            .iter()
+            .map(|(name, parts)| {
+                let mut text = String::new();
+                for part in parts {
+                    match part {
+                        Part::Text(literal) => text.push_str(literal),
+                        Part::Column { place, output } => row.append(&mut text, *place, output),
+                    }
+                }
+                (name.as_str(), text)
+            })
+            .collect()
+    }
+
+    /// Queues what the row has to say.
+    fn report(&self, row: &Row) -> PgResult<()> {
+        let said = self.said(row);
+        let problem: Option<Box<dyn Problem>> = match (&self.server, &self.problem) {
+            (Err(problem), _) => Some(Box::new(problem.clone())),
+            (Ok(_), Some(problem)) => Some(Box::new(problem.clone())),
+            (Ok(_), None) if is_organic(&said) => return Ok(()),
+            (Ok(server), None) => match server.url(self.action, &said) {
+                Ok(_) => None,
+                Err(problem) => Some(Box::new(problem)),
+            },
+        };
+        let entry = Entry { server: &self.server_name, action: self.action, said: &said, problem: None };
+        match problem {
+            None => {
+                queue::enqueue(&entry);
+            }
+            Some(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
+                return Err(report_in(None, problem.as_ref()));
+            }
+            Some(problem) => {
+                let reason = problem.one_line();
+                let id = queue::enqueue(&Entry { problem: Some(&reason), ..entry });
+                log!("s2s: callback {id} for server \"{}\" is parked: {reason}", self.server_name);
+            }
+        }
+        Ok(())
+    }
+}

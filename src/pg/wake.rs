@@ -1,0 +1,250 @@
+//! Shared memory: how a commit wakes a worker, and what a worker shows of itself.
+//!
+//! There is a slot for each database that has, or may want, a worker. Everything in a slot is
+//! atomic and there is no lock: the commit callback may do nothing that can fail. A slot's latch
+//! is that of a process in PostgreSQL's shared memory, which has the same address in every
+//! process.
+
+use std::cell::Cell;
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst,
+};
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
+
+/// What a worker and the sessions of its database know of each other. All zero: a free slot.
+#[derive(Default)]
+pub struct Slot {
+    /// The database's OID; zero: the slot is free.
+    database: AtomicU32,
+    /// There should be a worker.
+    pub wanted: AtomicBool,
+    /// The worker's process; zero: there is none.
+    pub pid: AtomicI32,
+    /// The worker's latch.
+    latch: AtomicPtr<pg_sys::Latch>,
+    /// How often somebody asked to look at the queue.
+    pub wakes: AtomicU64,
+    /// The value of `wakes` when the worker last had nothing to do.
+    pub idle_at: AtomicU64,
+    /// How often servers, or callbacks that the worker may hold in memory, were changed.
+    pub reloads: AtomicU64,
+    /// A transaction with callbacks was prepared and may be committed any time.
+    pub prepared: AtomicBool,
+    /// Requests in flight.
+    pub in_flight: AtomicU32,
+    /// When the worker started, as a `timestamptz`.
+    pub started_at: AtomicI64,
+    /// When the worker last delivered something, as a `timestamptz`; zero: never.
+    pub last_delivery_at: AtomicI64,
+}
+
+/// So many databases can have a worker at once. Every worker needs one of PostgreSQL's
+/// `max_worker_processes`, of which there are far fewer.
+const SLOTS: usize = 256;
+
+/// All slots, and the launcher's latch.
+pub struct Board {
+    slots: [Slot; SLOTS],
+    launcher: AtomicPtr<pg_sys::Latch>,
+}
+
+impl Default for Board {
+    fn default() -> Board {
+        Board {
+            slots: std::array::from_fn(|_| Slot::default()),
+            launcher: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+}
+
+// SAFETY: atomics only; the pointers are to latches in shared memory, at the same address in every
+// process.
+#[allow(unsafe_code)]
+unsafe impl PGRXSharedMemory for Board {}
+
+// SAFETY: the name is ours.
+#[allow(unsafe_code)]
+static BOARD: PgAtomic<Board> = unsafe { PgAtomic::new(c"pgrx-ext") };
+
+/// The library was preloaded, so there is a board.
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Asks PostgreSQL for the memory. Only while libraries are preloaded.
+#[allow(unsafe_code)]
+pub fn request_memory() {
+    pg_shmem_init!(BOARD);
+    PRELOADED.store(true, SeqCst);
+}
+
+/// The board; `None` without preload.
+pub fn board() -> Option<&'static Board> {
+    PRELOADED.load(SeqCst).then(|| BOARD.get())
+}
+
+impl Board {
+    /// Every slot, free ones too.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
+    pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        let database = database.to_u32();
+        let is_ours = |slot: &&Slot| slot.database.load(SeqCst) == database;
+        let becomes_ours = |slot: &&Slot| {
+            let taken = slot.database.compare_exchange(0, database, SeqCst, SeqCst);
+            taken.is_ok() || is_ours(slot)
+        };
+        self.slots.iter().find(is_ours).or_else(|| self.slots.iter().find(becomes_ours))
+    }
+
+    /// This process is the launcher from now on.
+    #[allow(unsafe_code)]
+    pub fn occupy_launcher(&self) {
+        // SAFETY: a constant of this process.
+        self.launcher.store(unsafe { pg_sys::MyLatch }, SeqCst);
+    }
+
+    /// Makes the launcher look at the slots.
+    pub fn wake_launcher(&self) {
+        set_latch(self.launcher.load(SeqCst));
+    }
+}
+
+impl Slot {
+    /// The database it is for.
+    pub fn database(&self) -> Option<pg_sys::Oid> {
+        match self.database.load(SeqCst) {
+            0 => None,
+            oid => Some(pg_sys::Oid::from(oid)),
+        }
+    }
+
+    /// Frees a slot whose database is gone.
+    pub fn free(&self) {
+        self.wanted.store(false, SeqCst);
+        self.database.store(0, SeqCst);
+    }
+
+    /// Makes the worker look at the queue, or the launcher start one.
+    pub fn wake(&self) {
+        self.wakes.fetch_add(1, SeqCst);
+        if self.pid.load(SeqCst) == 0 {
+            self.wanted.store(true, SeqCst);
+            BOARD.get().wake_launcher();
+        } else {
+            set_latch(self.latch.load(SeqCst));
+        }
+    }
+
+    /// This process is the slot's worker from now on; false if there is one already.
+    #[allow(unsafe_code)]
+    pub fn occupy(&self) -> bool {
+        // SAFETY: constants of this process.
+        let (pid, latch) = unsafe { (pg_sys::MyProcPid, pg_sys::MyLatch) };
+        if self.pid.compare_exchange(0, pid, SeqCst, SeqCst).is_err() {
+            return false;
+        }
+        self.latch.store(latch, SeqCst);
+        self.in_flight.store(0, SeqCst);
+        self.last_delivery_at.store(0, SeqCst);
+        // SAFETY: reads the clock.
+        self.started_at.store(unsafe { pg_sys::GetCurrentTimestamp() }, SeqCst);
+        true
+    }
+
+    /// The worker is gone.
+    pub fn vacate(&self) {
+        self.latch.store(std::ptr::null_mut(), SeqCst);
+        self.pid.store(0, SeqCst);
+        BOARD.get().wake_launcher();
+    }
+}
+
+#[allow(unsafe_code)]
+fn set_latch(latch: *mut pg_sys::Latch) {
+    if !latch.is_null() {
+        // SAFETY: the latch of a process in shared memory. If that process is gone by now, the
+        // latch is another's, which a latch set without need does not harm. SetLatch cannot fail.
+        unsafe { pg_sys::SetLatch(latch) }
+    }
+}
+
+thread_local! {
+    static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit { wake: false, reload: false, registered: false }) };
+}
+
+/// What this transaction does when it commits.
+#[derive(Clone, Copy)]
+struct AtCommit {
+    wake: bool,
+    reload: bool,
+    /// The callback is registered in this process.
+    registered: bool,
+}
+
+/// Wakes the worker when, and if, the current transaction commits.
+pub fn at_commit() {
+    remember(|at_commit| at_commit.wake = true);
+}
+
+/// Makes the worker read servers and callbacks anew when the current transaction commits.
+pub fn reload_at_commit() {
+    remember(|at_commit| {
+        at_commit.wake = true;
+        at_commit.reload = true;
+    });
+}
+
+#[allow(unsafe_code)]
+fn remember(change: impl FnOnce(&mut AtCommit)) {
+    let mut at_commit = AT_COMMIT.get();
+    if !at_commit.registered {
+        // SAFETY: the callback has the right form and lives as long as the process.
+        unsafe { pg_sys::RegisterXactCallback(Some(on_transaction_end), std::ptr::null_mut()) };
+        at_commit.registered = true;
+    }
+    change(&mut at_commit);
+    AT_COMMIT.set(at_commit);
+}
+
+/// Runs at the end of every transaction of a process that ever queued something. An error here
+/// would take the whole server down: there is nothing but atomics and SetLatch.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn on_transaction_end(
+    event: pg_sys::XactEvent::Type,
+    _: *mut std::ffi::c_void,
+) {
+    use pg_sys::XactEvent::*;
+    let at_commit = AT_COMMIT.get();
+    if !at_commit.wake {
+        return;
+    }
+    match event {
+        XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
+            AT_COMMIT.set(AtCommit { wake: false, reload: false, ..at_commit });
+        }
+        _ => return,
+    }
+    if event == XACT_EVENT_ABORT {
+        return;
+    }
+    let Some(slot) = my_slot() else { return };
+    if event == XACT_EVENT_PREPARE {
+        slot.prepared.store(true, SeqCst);
+    }
+    if at_commit.reload {
+        slot.reloads.fetch_add(1, SeqCst);
+    }
+    slot.wake();
+}
+
+/// The slot of the current database; `None` without preload.
+#[allow(unsafe_code)]
+pub fn my_slot() -> Option<&'static Slot> {
+    // SAFETY: a constant of this process.
+    board()?.claim(unsafe { pg_sys::MyDatabaseId })
+}

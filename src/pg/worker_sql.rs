@@ -1,0 +1,302 @@
+//! The worker's dealings with PostgreSQL: its transactions, its waiting, and the rows of the queue
+//! and of attempts.
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use pgrx::bgworkers::BackgroundWorker;
+use pgrx::datum::{DatumWithOid, JsonB};
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+use pgrx::{pg_sys, spi};
+
+use super::queue;
+use crate::callback::Action;
+use crate::delivery::retry::Fate;
+use crate::delivery::{Callback, Outcome, Timestamp};
+use crate::network::{Network, Server};
+
+/// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
+#[allow(unsafe_code)]
+pub fn introduce() {
+    for (name, value) in [
+        (c"application_name", c"pgrx-ext worker"),
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"lock_timeout", c"2s"),
+        (c"statement_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+    ] {
+        // SAFETY: settings that exist, with valid values, set for this process.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// Reads the configuration files again.
+#[allow(unsafe_code)]
+pub fn reload_settings() {
+    // SAFETY: in the main loop of the process, outside of a transaction.
+    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+}
+
+/// Sleeps until a wake-up call, a signal, the bell or the timeout; false when the process is to
+/// end.
+#[allow(unsafe_code)]
+pub fn wait(bell: RawFd, timeout: Duration) -> bool {
+    let milliseconds = timeout.as_micros().div_ceil(1000).min(3_600_000);
+    let events = pg_sys::WL_LATCH_SET
+        | pg_sys::WL_SOCKET_READABLE
+        | pg_sys::WL_TIMEOUT
+        | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: the latch of this process, and a socket that the pool keeps open.
+    unsafe {
+        pg_sys::WaitLatchOrSocket(
+            pg_sys::MyLatch,
+            events as i32,
+            bell,
+            milliseconds as std::ffi::c_long,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pg_sys::check_for_interrupts!();
+    !BackgroundWorker::sigterm_received()
+}
+
+/// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
+/// process goes on.
+#[allow(unsafe_code)]
+pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    // SAFETY: no transaction is open here; each one that starts is committed or aborted. What the
+    // body borrows may be half-changed after an error: callers only pass what they then rebuild.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            activity(pg_sys::BackendState::STATE_RUNNING);
+            let value = body();
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+            Ok(value)
+        }))
+        .catch_others(|error| Err(message(&error)))
+        .execute();
+        if result.is_err() {
+            pg_sys::AbortCurrentTransaction();
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        // Without it autovacuum never hears of what was inserted and deleted.
+        #[cfg(feature = "pg14")]
+        pg_sys::pgstat_report_stat(true);
+        #[cfg(not(feature = "pg14"))]
+        pg_sys::pgstat_report_stat(true);
+        activity(pg_sys::BackendState::STATE_IDLE);
+        result
+    }
+}
+
+#[allow(unsafe_code)]
+fn activity(state: pg_sys::BackendState::Type) {
+    // SAFETY: the text is NUL-terminated and copied.
+    unsafe { pg_sys::pgstat_report_activity(state, c"delivering callbacks".as_ptr()) }
+}
+
+fn message(error: &CaughtError) -> String {
+    match error {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+            report.message().to_owned()
+        }
+        CaughtError::RustPanic { ereport, .. } => ereport.message().to_owned(),
+    }
+}
+
+/// What a reading found.
+#[derive(Default)]
+pub struct Found {
+    /// Callbacks that are due.
+    pub due: Vec<Callback>,
+    /// There may be more of them.
+    pub limited: bool,
+    /// When the next is due that is not due yet.
+    pub next_due: Option<Timestamp>,
+    /// Transactions of this database are prepared.
+    pub prepared: bool,
+    /// Old attempts were deleted, and there may be more.
+    pub expired: bool,
+}
+
+/// Callbacks that are due, up to `limit` of each server.
+pub fn read_due(known: Vec<i64>, limit: usize, paused: Vec<String>) -> Found {
+    let read = || -> spi::Result<Found> {
+        let mut found = Found::default();
+        Spi::connect(|client| {
+            let rows = client.select(
+                queue::READ_DUE,
+                None,
+                &[known.into(), (limit as i64).into(), paused.clone().into()],
+            )?;
+            let mut of_server: BTreeMap<String, usize> = BTreeMap::new();
+            for row in rows {
+                let callback = read_callback(&row)?;
+                *of_server.entry(callback.server.clone()).or_default() += 1;
+                found.due.push(callback);
+            }
+            found.limited = of_server.values().any(|count| *count >= limit);
+            let next = client.select(queue::NEXT_DUE, None, &[paused.into()])?.first();
+            found.next_due = next.get_one::<TimestampWithTimeZone>()?.map(timestamp);
+            Ok(found)
+        })
+    };
+    read().unwrap_or_report_spi()
+}
+
+fn read_callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
+    let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
+    let time = |column| -> spi::Result<Timestamp> {
+        Ok(row.get::<TimestampWithTimeZone>(column)?.map_or(Timestamp::INFINITY, timestamp))
+    };
+    let parameters = match row.get::<JsonB>(6)? {
+        Some(JsonB(serde_json::Value::Object(object))) => object
+            .into_iter()
+            .map(|(name, value)| match value {
+                serde_json::Value::String(text) => (name, text),
+                other => (name, other.to_string()),
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    Ok(Callback {
+        id: row.get(1)?.unwrap_or_default(),
+        server: text(2)?,
+        action: Action::from_name(&text(3)?).unwrap_or(Action::Lead),
+        transaction_id: text(4)?,
+        click_id: row.get(5)?,
+        parameters,
+        created_at: time(7)?,
+        due_at: time(8)?,
+        attempts: row.get::<i32>(9)?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+    })
+}
+
+fn timestamp(time: TimestampWithTimeZone) -> Timestamp {
+    Timestamp(time.into_inner())
+}
+
+/// All servers of our networks; text for those whose options are wrong.
+pub fn read_servers() -> Vec<Result<Server, String>> {
+    let read = || -> spi::Result<Vec<Result<Server, String>>> {
+        Spi::connect(|client| {
+            let mut servers = Vec::new();
+            for row in client.select(queue::SERVERS, None, &[])? {
+                let name: String = row.get(1)?.unwrap_or_default();
+                let wrapper: String = row.get(2)?.unwrap_or_default();
+                let Some(network) = Network::from_name(&wrapper) else { continue };
+                let names: Vec<String> = row.get(3)?.unwrap_or_default();
+                let values: Vec<String> = row.get(4)?.unwrap_or_default();
+                let options = names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+                servers.push(
+                    Server::parse(&name, network, options)
+                        .map_err(|problem| format!("server \"{name}\": {problem}")),
+                );
+            }
+            Ok(servers)
+        })
+    };
+    read().unwrap_or_report_spi()
+}
+
+/// Whether transactions of this database are prepared.
+pub fn any_prepared() -> bool {
+    Spi::get_one(queue::ANY_PREPARED).unwrap_or_report_spi().unwrap_or(false)
+}
+
+/// Deletes a batch of attempts that are too old; true if there may be more.
+pub fn expire_attempts(retention: Duration) -> bool {
+    let delete = || -> spi::Result<usize> {
+        Spi::connect_mut(|client| {
+            let age = retention.as_secs_f64();
+            Ok(client.update(queue::EXPIRE, None, &[age.into()])?.len())
+        })
+    };
+    delete().unwrap_or_report_spi() > 0
+}
+
+/// An outcome as `queue::RECORD` takes it.
+pub struct Attempt<'a> {
+    outcome: &'a Outcome,
+    /// Microseconds until the callback is due again; negative: parked; `None`: it is gone.
+    pause: Option<i64>,
+}
+
+impl<'a> From<&'a Outcome> for Attempt<'a> {
+    fn from(outcome: &'a Outcome) -> Attempt<'a> {
+        let pause = match outcome.fate {
+            Fate::Gone => None,
+            Fate::Parked => Some(-1),
+            Fate::Later(pause) => Some(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)),
+        };
+        Attempt { outcome, pause }
+    }
+}
+
+/// Records attempts, and what becomes of their callbacks, in one statement.
+pub fn record(attempts: &[Attempt]) {
+    fn column<'a, T: 'a>(
+        attempts: &'a [Attempt<'a>],
+        read: impl Fn(&'a Outcome) -> T,
+    ) -> DatumWithOid<'a>
+    where
+        Vec<T>: IntoDatum,
+    {
+        attempts.iter().map(|attempt| read(attempt.outcome)).collect::<Vec<T>>().into()
+    }
+    fn time(time: Timestamp) -> TimestampWithTimeZone {
+        TimestampWithTimeZone::try_from(time.0).unwrap_or(TimestampWithTimeZone::positive_infinity())
+    }
+    let pauses: Vec<Option<i64>> = attempts.iter().map(|attempt| attempt.pause).collect();
+    let columns = [
+        column(attempts, |o| o.callback.id),
+        column(attempts, |o| o.callback.server.as_str()),
+        column(attempts, |o| o.callback.action.name()),
+        column(attempts, |o| o.callback.transaction_id.as_str()),
+        column(attempts, |o| o.callback.click_id.as_deref()),
+        column(attempts, |o| o.url.as_deref()),
+        column(attempts, |o| time(o.callback.created_at)),
+        column(attempts, |o| time(o.callback.due_at)),
+        column(attempts, |o| o.callback.attempts as i32 + 1),
+        column(attempts, |o| time(o.started_at)),
+        column(attempts, |o| i64::try_from(o.duration.as_micros()).unwrap_or(i64::MAX)),
+        column(attempts, |o| o.status.map(i32::from)),
+        column(attempts, |o| o.verdict.name()),
+        column(attempts, |o| o.verdict.message()),
+        column(attempts, |o| o.response.as_deref()),
+        pauses.into(),
+    ];
+    let insert = || -> spi::Result<()> {
+        Spi::connect_mut(|client| client.update(queue::RECORD, None, &columns).map(|_| ()))
+    };
+    insert().unwrap_or_report_spi();
+}
+
+/// A failure of the SPI becomes PostgreSQL's error, which undoes the transaction.
+trait UnwrapOrReportSpi<T> {
+    fn unwrap_or_report_spi(self) -> T;
+}
+
+impl<T> UnwrapOrReportSpi<T> for spi::Result<T> {
+    fn unwrap_or_report_spi(self) -> T {
+        use pgrx::pg_sys::panic::ErrorReportable;
+        self.map_err(super::error::spi).unwrap_or_report()
+    }
+}

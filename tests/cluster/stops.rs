@@ -1,0 +1,52 @@
+//! The server stops, well or badly: nothing is lost.
+
+use std::time::{Duration, Instant};
+
+use crate::shop::{PATIENCE, Shop, cluster};
+use crate::support::{Answer, Mode};
+
+#[test]
+fn restart_sends_what_was_queued() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open_with(&cluster, "restart_sends", ", paused 'true'");
+    shop.insert(1..=3);
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), [] as [i64; 0], "a paused server");
+    cluster.restart(Mode::Immediate);
+    shop.reconnect();
+    assert_eq!(shop.number("select count(*) from s2s.queue"), 3);
+    shop.sql("alter server games_nl options (set paused 'false')");
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 2, 3]);
+}
+
+#[test]
+fn crash_sends_again_what_was_on_the_wire() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "crash_sends");
+    shop.receiver.answer_with(|_| Answer::Stall);
+    shop.insert(1..=3);
+    shop.receiver.wait_for(3, PATIENCE);
+    cluster.stop(Mode::Immediate);
+    shop.receiver.answer_with(|_| Answer::ok());
+    cluster.start();
+    shop.reconnect();
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 1, 2, 2, 3, 3]);
+}
+
+#[test]
+fn fast_stop_is_fast() {
+    let cluster = cluster().conf("s2s.shutdown_grace = '1s'").start();
+    let mut shop = Shop::open_with(&cluster, "fast_stop", ", timeout '2min'");
+    shop.receiver.answer_with(|_| Answer::Stall);
+    shop.insert([1]);
+    shop.receiver.wait_for(1, PATIENCE);
+    let start = Instant::now();
+    assert!(cluster.stop_within(Duration::from_secs(10), Mode::Fast), "{:?}", start.elapsed());
+    shop.receiver.answer_with(|_| Answer::ok());
+    cluster.start();
+    shop.reconnect();
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 1]);
+}

@@ -1,0 +1,60 @@
+//! Commands as a user whom PostgreSQL accepts: oneself, or `postgres` if one is root.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The user who owns data folders and runs servers when root runs the tests.
+const SERVER_USER: &str = "postgres";
+
+/// User and group id of the servers' user, if it is another than our own.
+pub fn server_user() -> Option<(u32, u32)> {
+    static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *USER.get_or_init(|| {
+        let id = |arguments: &[&str]| -> u32 {
+            let id = run(Command::new("id").args(arguments));
+            id.trim().parse().expect("a number from id")
+        };
+        (id(&["-u"]) == 0).then(|| (id(&["-u", SERVER_USER]), id(&["-g", SERVER_USER])))
+    })
+}
+
+/// A command that runs as the servers' user, in a folder that every user can enter, without
+/// what the caller's environment says about PostgreSQL, locale and backtraces.
+pub fn as_server_user(program: impl AsRef<OsStr>) -> Command {
+    let mut command = if server_user().is_some() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", SERVER_USER, "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let ours = ["PG", "LC_", "LANG"].iter().any(|prefix| text.starts_with(prefix));
+        if ours || text == "RUST_BACKTRACE" {
+            command.env_remove(&name);
+        }
+    }
+    command.env("LC_ALL", "C").current_dir("/");
+    command
+}
+
+/// Gives a file or folder to the servers' user.
+pub fn give_to_server_user(path: &Path) {
+    if let Some((user, group)) = server_user() {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).expect("chown");
+    }
+}
+
+/// Runs a command to its end and returns what it printed; panics with all of that if it fails.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
+    stdout
+}
