@@ -26,7 +26,8 @@ setup: ## install what is missing: PostgreSQL, clang, cargo-pgrx
 build: setup ## build the extension into target/debug/pgrx-ext-pg*
 	$(PACKAGE) --debug
 
-demo: build ## run the manual's example in a throw-away cluster
+demo: setup ## run the manual's example in a throw-away cluster
+	@$(PACKAGE) --debug >/dev/null
 	@cargo run --quiet $(PURE) --example demo
 
 test: setup ## check everything: format, lints, pure half, SQL surface, real clusters

@@ -66,6 +66,7 @@ revoke execute on function s2s.report_sale(
     text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
 revoke execute on function s2s.wake() from public;
 revoke execute on function s2s.wait_until_idle(interval) from public;
+revoke execute on function s2s.start_worker() from public;
 
 comment on schema s2s is 'server-to-server callbacks to affiliate networks';
 
@@ -129,6 +130,7 @@ comment on foreign data wrapper tradetracker is 'TradeTracker: servers are campa
 comment on function s2s.tradetracker_validator is 'checks the options of TradeTracker servers';
 
 comment on function s2s.wake is 'makes the worker look at the queue now';
+comment on function s2s.start_worker is 'starts this database''s worker at commit; CREATE EXTENSION calls it';
 comment on function s2s.wait_until_idle is 'waits until nothing can be sent now; false at the timeout';
 comment on function s2s.worker_status is 'this database''s worker, and what to do if it is not running';
 
@@ -175,3 +177,5 @@ comment on column s2s.callback.attempts is 'how often it was tried';
 comment on column s2s.callback.created_at is 'when it was queued';
 comment on column s2s.callback.finished_at is 'when it left the queue';
 comment on column s2s.callback.last_error is 'why it is not delivered';
+
+select s2s.start_worker();

@@ -20,7 +20,7 @@ use std::fmt;
 
 use md5::{Digest, Md5};
 
-use crate::problem::{Class, Problem, Quoted};
+use crate::problem::{Class, Problem, Quoted, is_invisible};
 use crate::url;
 
 /// The longest click id, in bytes.
@@ -317,12 +317,6 @@ fn check_marker(text: &str) -> Result<(), ClickIdProblem> {
         return Err(ClickIdProblem::Marker);
     }
     Ok(())
-}
-
-/// Characters that show nothing and come along when a click id is copied from a page: the soft
-/// hyphen, zero-width characters, direction marks, and the byte-order mark.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Text that is no click id.

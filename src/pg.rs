@@ -28,6 +28,10 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/surface.sql", name = "surface", finalize);
 
+/// Tells cargo-pgrx that the schema exists; `sql/click_id.sql` has made it by then.
+#[pg_schema]
+mod s2s {}
+
 /// Runs when the library is loaded: in the postmaster with preload, else in a session.
 #[allow(non_snake_case, unsafe_code)]
 #[pg_guard]

@@ -49,8 +49,21 @@ pub trait Problem: fmt::Display {
     }
 }
 
-/// A value as an error message quotes it: whole if short, cut at 100 characters if not, with
-/// control characters escaped.
+/// Characters that show nothing and come along when text is copied from a page: the soft hyphen,
+/// zero-width characters, direction marks, and the byte-order mark.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
+/// A value as an error message quotes it: whole if short, cut at 100 characters if not. What would
+/// not show, or not as what it is, is escaped.
 pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -59,7 +72,7 @@ impl fmt::Display for Quoted<'_> {
         f.write_char('"')?;
         let mut characters = self.0.chars();
         for c in characters.by_ref().take(100) {
-            if c.is_control() {
+            if c != ' ' && (c.is_control() || c.is_whitespace() || is_invisible(c)) {
                 write!(f, "{}", c.escape_unicode())?;
             } else {
                 f.write_char(c)?;

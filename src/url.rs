@@ -155,9 +155,9 @@ impl BaseUrl {
         BaseUrl(Cow::Borrowed(url))
     }
 
-    /// Checks `text` and keeps it as it is, but for the path `/`.
-    pub fn parse(text: &str) -> Result<BaseUrl, BaseUrlError> {
-        let fail = |problem| BaseUrlError { url: text.to_owned(), problem };
+    /// Checks the text of a parameter or option and keeps it as it is, but for the path `/`.
+    pub fn parse(name: &'static str, text: &str) -> Result<BaseUrl, BaseUrlError> {
+        let fail = |problem| BaseUrlError { name, url: text.to_owned(), problem };
         if let Some(at) = text.bytes().position(|byte| !byte.is_ascii_graphic()) {
             return Err(fail(BaseUrlProblem::BadByte { at: at + 1 }));
         }
@@ -208,6 +208,8 @@ impl BaseUrl {
 /// A base URL that cannot be used. Its text never holds the user information of the URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrlError {
+    /// The parameter or option.
+    pub name: &'static str,
     url: String,
     /// What is wrong with it.
     pub problem: BaseUrlProblem,
@@ -237,7 +239,7 @@ pub enum BaseUrlProblem {
 
 impl BaseUrlError {
     /// The URL as a message may show it: what stands before an `@` may be a password.
-    fn shown(&self) -> Cow<'_, str> {
+    pub fn shown(&self) -> Cow<'_, str> {
         match (self.url.find("://"), self.url.rfind('@')) {
             (Some(scheme), Some(at)) if scheme < at => {
                 Cow::Owned(format!("{}://…{}", &self.url[..scheme], &self.url[at..]))
@@ -250,13 +252,13 @@ impl BaseUrlError {
 
 impl fmt::Debug for BaseUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrlError({:?}, {:?})", self.shown(), self.problem)
+        write!(f, "BaseUrlError({}, {:?}, {:?})", self.name, self.shown(), self.problem)
     }
 }
 
 impl fmt::Display for BaseUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid URL: {}", Quoted(&self.shown()))
+        write!(f, "invalid {}: {}", self.name, Quoted(&self.shown()))
     }
 }
 
@@ -330,7 +332,7 @@ mod tests {
             ("http://127.0.0.1:8080/s", "http://127.0.0.1:8080/s"),
             ("HTTPS://[::1]:8443/s", "HTTPS://[::1]:8443/s"),
         ] {
-            assert_eq!(BaseUrl::parse(text).unwrap().as_str(), kept);
+            assert_eq!(BaseUrl::parse("base_url", text).unwrap().as_str(), kept);
         }
         use BaseUrlProblem::*;
         for (text, problem) in [
@@ -353,13 +355,13 @@ mod tests {
             ("https://[::1/", Malformed),
             ("https://host/%zz", Malformed),
         ] {
-            assert_eq!(BaseUrl::parse(text).unwrap_err().problem, problem, "{text}");
+            assert_eq!(BaseUrl::parse("base_url", text).unwrap_err().problem, problem, "{text}");
         }
     }
 
     #[test]
     fn a_password_in_a_url_is_not_repeated() {
-        let error = BaseUrl::parse("https://user:s3cret@ts.example/").unwrap_err();
+        let error = BaseUrl::parse("base_url", "https://user:s3cret@ts.example/").unwrap_err();
         assert!(!format!("{error} {error:?} {}", error.one_line()).contains("s3cret"));
     }
 
@@ -383,7 +385,7 @@ mod tests {
 
         #[test]
         fn base_urls_never_panic(text in "\\PC*") {
-            if let Ok(base) = BaseUrl::parse(&text) {
+            if let Ok(base) = BaseUrl::parse("base_url", &text) {
                 prop_assert!(base.as_str().starts_with(&text));
             }
         }

@@ -131,8 +131,7 @@ impl<'a> Options<'a> {
         pace: &Pace,
     ) -> Result<Option<BaseUrl>, OptionError> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let url = BaseUrl::parse(text)
-            .map_err(|error| OptionError::Url { option: name, error })?;
+        let url = BaseUrl::parse(name, text).map_err(OptionError::Url)?;
         if !url.is_https() && !pace.allow_http {
             return Err(OptionError::NotHttps { option: name });
         }
@@ -256,12 +255,7 @@ pub enum OptionError {
     /// A value that is wrong for the network's parameter too.
     Invalid(Invalid),
     /// Not a base URL.
-    Url {
-        /// The option.
-        option: &'static str,
-        /// What is wrong.
-        error: BaseUrlError,
-    },
+    Url(BaseUrlError),
     /// `http:` without `allow_http`.
     NotHttps {
         /// The option.
@@ -296,8 +290,9 @@ impl fmt::Display for OptionError {
             OptionError::Invalid(Invalid { parameter, text, .. }) => {
                 write!(f, "invalid value for option \"{parameter}\": {}", Quoted(text))
             }
-            OptionError::Url { option, error } => {
-                write!(f, "invalid value for option \"{option}\": {error}")
+            OptionError::Url(error) => {
+                let BaseUrlError { name, .. } = error;
+                write!(f, "invalid value for option \"{name}\": {}", Quoted(&error.shown()))
             }
             OptionError::NotHttps { option } => {
                 write!(f, "option \"{option}\" is not an https URL")
@@ -322,7 +317,7 @@ impl Problem for OptionError {
         match self {
             OptionError::Bad { expected, .. } => Some(format!("It is not {expected}.")),
             OptionError::Invalid(invalid) => invalid.detail(),
-            OptionError::Url { error, .. } => error.detail(),
+            OptionError::Url(error) => error.detail(),
             OptionError::NoOptions { network, object, .. } => {
                 Some(format!("A {object} of {} has no options.", network.name()))
             }
@@ -342,7 +337,7 @@ impl Problem for OptionError {
             OptionError::Missing { network, .. } => {
                 Some(format!("Valid options are {}.", list(network.option_names())))
             }
-            OptionError::Url { error, .. } => error.hint(),
+            OptionError::Url(error) => error.hint(),
             OptionError::NotHttps { .. } => {
                 Some("Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned())
             }
@@ -427,7 +422,7 @@ mod tests {
             Err(OptionError::NotHttps { option: "sale_url" })
         ));
         assert!(server(&[("sale_url", "http://ts.example/"), ("allow_http", "true")]).is_ok());
-        assert!(matches!(server(&[("sale_url", "x")]), Err(OptionError::Url { .. })));
+        assert!(matches!(server(&[("sale_url", "x")]), Err(OptionError::Url(_))));
     }
 
     #[test]

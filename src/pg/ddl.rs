@@ -9,6 +9,9 @@ use super::trigger::Definition;
 use super::{queue, wake};
 use crate::callback::Action;
 
+/// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
+const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
+
 #[pg_extern(sql = "
 create function s2s.check_ddl() returns event_trigger
     language c set search_path to pg_catalog, pg_temp
@@ -18,23 +21,35 @@ create function s2s.check_ddl() returns event_trigger
 fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: PostgreSQL calls an event trigger function with EventTriggerData as its context;
     // that is looked at only if it is one.
-    let is_about_triggers = unsafe {
+    let tag = unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_EventTriggerData {
             return Ok(());
         }
         let data = &*context.cast::<pg_sys::EventTriggerData>();
-        let tag = std::ffi::CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes();
-        tag == b"CREATE TRIGGER" || tag == b"ALTER TABLE"
+        std::ffi::CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes()
     };
-    if is_about_triggers {
-        for (trigger, table) in triggers_of_command()? {
-            check_trigger(trigger, table)?;
+    let what = match tag {
+        b"CREATE TRIGGER" => What::Everything,
+        b"ALTER TABLE" => What::Columns,
+        _ => {
+            wake::reload_at_commit();
+            return Ok(());
         }
-    } else {
-        wake::reload_at_commit();
+    };
+    for (trigger, table) in triggers_of_command()? {
+        check_trigger(trigger, table, what)?;
     }
     Ok(())
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// A trigger was made.
+    Everything,
+    /// Its table was changed, perhaps by somebody who has nothing to do with the server.
+    Columns,
 }
 
 fn triggers_of_command() -> PgResult<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
@@ -54,7 +69,7 @@ fn triggers_of_command() -> PgResult<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
 
 /// Raises an error if a trigger of ours could not work.
 #[allow(unsafe_code)]
-fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid) -> PgResult<()> {
+fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResult<()> {
     // SAFETY: the relation is open while its triggers are looked at; PostgreSQL keeps so many
     // triggers in its cache.
     unsafe {
@@ -69,9 +84,12 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid) -> PgResult<()> {
             if let Some(trigger) = found {
                 let definition =
                     Definition { trigger, table: relation, action: action_of(trigger.tgfoid) };
-                result = definition
-                    .check()
-                    .map_err(|problem| report_in(Some(&definition.place()), &problem));
+                result = match what {
+                    What::Everything => definition.check(),
+                    What::Columns if trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
+                    What::Columns => definition.check_columns(),
+                }
+                .map_err(|problem| report_in(Some(&definition.place()), &problem));
             }
         }
         pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);

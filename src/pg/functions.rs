@@ -88,7 +88,7 @@ fn tradetracker_account(
         Some(number) => PositiveId::new(parameter, number),
         None => Err(Invalid::new(parameter, "", Reason::Missing)),
     };
-    let base = base_url.map(BaseUrl::parse).transpose()?;
+    let base = base_url.map(|text| BaseUrl::parse("base_url", text)).transpose()?;
     Ok(tradetracker::Account {
         campaign_id: id("campaign_id", campaign_id)?,
         product_id: id("product_id", product_id)?,

@@ -71,11 +71,9 @@ fn look_at_databases() {
 fn wait_for(database: pg_sys::Oid, mut worker: DynamicBackgroundWorker) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
-        let stays = wake::board().is_some_and(|board| {
-            board.slots().iter().any(|slot| {
-                slot.database() == Some(database) && slot.pid.load(SeqCst) != 0
-            })
-        });
+        let stays = wake::board()
+            .and_then(|board| board.find(database))
+            .is_some_and(|slot| slot.pid.load(SeqCst) != 0);
         if stays || is_stopped(&mut worker) {
             return;
         }

@@ -69,7 +69,8 @@ where server.name <> all ($1)";
 /// meanwhile stays gone; one that somebody put off or back is found by its id.
 pub const RECORD: &str = "
 with outcome as (
-    select * from pg_catalog.unnest(
+    -- Unqualified: only so does it take several arrays, and then it is always pg_catalog's.
+    select * from unnest(
         $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
         $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::bigint[], $12::integer[],
         $13::text[], $14::text[], $15::text[], $16::bigint[])
@@ -120,6 +121,10 @@ select exists (
 /// Whether anything is due that is not parked: what there is to wait for without a worker.
 pub const ANY_DUE: &str =
     "select exists (select from s2s.queue where due_at <= pg_catalog.clock_timestamp())";
+
+/// Whether the current user may read the attempts.
+pub const MAY_READ_ATTEMPTS: &str =
+    "select pg_catalog.has_table_privilege('s2s.attempt', 'select')";
 
 /// Why the last attempt that was not delivered was not.
 pub const LAST_ERROR: &str = "

@@ -55,7 +55,11 @@ fn worker_status() -> TableIterator<
     TableIterator::once(row)
 }
 
+/// Only for those who may read the attempts: it may quote what was in a row.
 fn last_error() -> spi::Result<Option<String>> {
+    if Spi::get_one(queue::MAY_READ_ATTEMPTS)? != Some(true) {
+        return Ok(None);
+    }
     Spi::connect(|client| {
         let rows = client.select(queue::LAST_ERROR, None, &[])?;
         match rows.is_empty() {
@@ -72,7 +76,14 @@ fn wake_worker() {
     }
 }
 
-#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe)]
+/// Starts the worker when the transaction commits: the last step of CREATE EXTENSION.
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn start_worker() {
+    wake::reload_at_commit();
+}
+
+#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
     let deadline = Instant::now().checked_add(Duration::from_micros(micros(&timeout)));
     let mut asked: Option<u64> = None;

@@ -149,11 +149,20 @@ impl Definition<'_> {
         let arguments = self.arguments();
         let server = match arguments.first() {
             None => return Err(TriggerProblem::NoServer),
+            Some(name) if name.is_empty() => return Err(TriggerProblem::NoServer),
             Some(name) => server::find(Some(name)).map_err(TriggerProblem::Server)?,
         };
         let names =
             server.network().names(self.action).map_err(TriggerProblem::NoSuchAction)?;
         match self.mapping(&arguments, names) {
+            (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Whether the mapping still fits the table: what a change of the table can break.
+    pub fn check_columns(&self) -> Result<(), TriggerProblem> {
+        match self.mapping(&self.arguments(), Names::ANY) {
             (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
             (_, None) => Ok(()),
         }

@@ -90,15 +90,18 @@ impl Board {
         &self.slots
     }
 
+    /// The slot of a database, if it has one.
+    pub fn find(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.database() == Some(database))
+    }
+
     /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
     pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
-        let database = database.to_u32();
-        let is_ours = |slot: &&Slot| slot.database.load(SeqCst) == database;
         let becomes_ours = |slot: &&Slot| {
-            let taken = slot.database.compare_exchange(0, database, SeqCst, SeqCst);
-            taken.is_ok() || is_ours(slot)
+            let taken = slot.database.compare_exchange(0, database.to_u32(), SeqCst, SeqCst);
+            taken.is_ok() || slot.database() == Some(database)
         };
-        self.slots.iter().find(is_ours).or_else(|| self.slots.iter().find(becomes_ours))
+        self.find(database).or_else(|| self.slots.iter().find(becomes_ours))
     }
 
     /// This process is the launcher from now on.

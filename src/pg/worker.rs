@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::wake::{self, Slot};
-use super::worker_sql::{self, Attempt};
+use super::worker_sql;
 use super::{queue, settings};
 use crate::delivery::client::{Client, ClientSettings, MOST_KEPT, SystemRoots};
 use crate::delivery::pool::{Finished, Pool, Request};
@@ -43,10 +43,14 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     let database = pg_sys::Oid::from(database.value() as u32);
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
+    let Some(board) = wake::board() else { return };
     if !worker_sql::transaction(queue::exists).unwrap_or(false) {
+        if let Some(slot) = board.find(database) {
+            slot.wanted.store(false, SeqCst);
+        }
         return;
     }
-    let Some(slot) = wake::board().and_then(|board| board.claim(database)) else { return };
+    let Some(slot) = board.claim(database) else { return };
     if !slot.occupy() {
         return;
     }
@@ -123,15 +127,19 @@ struct Worker {
     seen_reloads: u64,
     /// The last reading left something unread.
     more_due: bool,
-    /// When the queue is to be read again, whatever happens.
+    /// When the queue is to be read again: something will be due.
     next_look: Instant,
-    /// Recording or reading failed; wait before the next try.
+    /// When servers and queue are to be read anew, whatever happens.
+    next_safety_look: Instant,
+    /// How often in a row reading or recording failed.
     failures: u32,
+    /// After a failure: not to be tried before.
+    not_before: Instant,
 }
 
 impl Worker {
     fn new(slot: &'static Slot, pool: Pool) -> Worker {
-        let seed = u128::from(Timestamp::from(std::time::SystemTime::now()).0.unsigned_abs());
+        let seed = u128::from(Timestamp::from(SystemTime::now()).0.unsigned_abs());
         Worker {
             slot,
             pool,
@@ -146,28 +154,26 @@ impl Worker {
             seen_reloads: u64::MAX,
             more_due: false,
             next_look: Instant::now(),
+            next_safety_look: Instant::now(),
             failures: 0,
+            not_before: Instant::now(),
         }
     }
 
     fn run(mut self) {
         loop {
-            if self.must_read()
-                && let Err(error) = self.read()
-            {
-                self.stumble(&error);
-            }
-            self.send();
-            self.collect();
-            if !self.unrecorded.is_empty() {
-                match self.record() {
-                    Ok(()) => continue,
-                    Err(error) => self.stumble(&error),
-                }
+            match self.step() {
+                Ok(()) => self.failures = 0,
+                Err(error) => self.stumble(&error),
             }
             self.publish();
             let now = Instant::now();
-            if !worker_sql::wait(self.pool.bell(), self.next_look.saturating_duration_since(now)) {
+            let next = match self.has_work() {
+                true => now,
+                false => self.next_look.min(self.next_safety_look),
+            };
+            let timeout = next.max(self.not_before).saturating_duration_since(now);
+            if !worker_sql::wait(self.pool.bell(), timeout) {
                 return self.stop();
             }
             if BackgroundWorker::sighup_received() {
@@ -177,12 +183,28 @@ impl Worker {
         }
     }
 
-    fn must_read(&self) -> bool {
-        if self.failures > 0 && Instant::now() < self.next_look {
-            return false;
+    /// Reads, sends and records what there is.
+    fn step(&mut self) -> Result<(), String> {
+        if Instant::now() < self.not_before {
+            return Ok(());
         }
+        if self.must_read() {
+            self.read()?;
+        }
+        self.send();
+        self.collect();
+        self.record()
+    }
+
+    /// There is something to read or to record.
+    fn has_work(&self) -> bool {
+        !self.unrecorded.is_empty() || self.must_read()
+    }
+
+    fn must_read(&self) -> bool {
         self.slot.wakes.load(SeqCst) != self.seen_wakes
-            || Instant::now() >= self.next_look
+            || self.slot.reloads.load(SeqCst) != self.seen_reloads
+            || Instant::now() >= self.next_look.min(self.next_safety_look)
             || (self.more_due && self.scheduler.waiting() < REFILL_BELOW)
     }
 
@@ -190,7 +212,8 @@ impl Worker {
     fn read(&mut self) -> Result<(), String> {
         let wakes = self.slot.wakes.load(SeqCst);
         let reloads = self.slot.reloads.load(SeqCst);
-        let reload = reloads != self.seen_reloads || Instant::now() >= self.next_look;
+        let is_safety_look = Instant::now() >= self.next_safety_look;
+        let reload = reloads != self.seen_reloads || is_safety_look;
         if reload {
             self.scheduler.forget_waiting();
         }
@@ -213,7 +236,7 @@ impl Worker {
             }
             let mut found = worker_sql::read_due(known, READ_AT_ONCE, paused);
             found.prepared = was_prepared && worker_sql::any_prepared();
-            if reload {
+            if is_safety_look {
                 found.expired = worker_sql::expire_attempts(settings::attempt_retention());
             }
             Some(found)
@@ -223,21 +246,22 @@ impl Worker {
             self.slot.wanted.store(false, SeqCst);
             end(0);
         };
-        self.failures = 0;
         self.seen_wakes = wakes;
         self.seen_reloads = reloads;
         if was_prepared && !found.prepared {
             self.slot.prepared.store(false, SeqCst);
         }
         self.more_due = found.limited;
+        let now = Instant::now();
+        if is_safety_look {
+            // While there are attempts to delete, the next look is at once.
+            self.next_safety_look = if found.expired { now } else { now + SAFETY_LOOK };
+        }
         let mut pause = if found.prepared { PREPARED_LOOK } else { SAFETY_LOOK };
         if let Some(next) = found.next_due {
-            pause = pause.min(Timestamp::from(std::time::SystemTime::now()).until(next));
+            pause = pause.min(Timestamp::from(SystemTime::now()).until(next));
         }
-        if found.expired {
-            pause = Duration::ZERO;
-        }
-        self.next_look = Instant::now() + pause;
+        self.next_look = now + pause;
         for callback in found.due {
             self.scheduler.offer(callback);
         }
@@ -308,31 +332,47 @@ impl Worker {
         }
     }
 
-    /// Records all outcomes at hand in one transaction.
+    /// Records all outcomes at hand in one transaction; if that fails, each in one of its own, so
+    /// that one that cannot be recorded does not keep the others.
     fn record(&mut self) -> Result<(), String> {
-        let attempts: Vec<Attempt> = self.unrecorded.iter().map(Attempt::from).collect();
-        worker_sql::transaction(|| worker_sql::record(&attempts))?;
-        self.failures = 0;
-        for outcome in self.unrecorded.drain(..) {
-            match (&outcome.verdict, outcome.fate) {
-                (Verdict::Delivered { .. }, _) => {
-                    let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
-                    self.slot.last_delivery_at.store(at, SeqCst);
-                }
-                (verdict, Fate::Parked) => log!(
-                    "s2s: callback {} for server \"{}\" is parked: {}",
-                    outcome.callback.id,
-                    outcome.callback.server,
-                    verdict.message()
-                ),
-                (_, Fate::Later(pause)) => {
-                    self.next_look = self.next_look.min(Instant::now() + pause);
-                }
-                (_, Fate::Gone) => {}
-            }
-            self.scheduler.finished(&outcome.callback);
+        let outcomes = std::mem::take(&mut self.unrecorded);
+        if outcomes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        if worker_sql::record(&outcomes).is_ok() {
+            outcomes.iter().for_each(|outcome| self.recorded(outcome));
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for outcome in outcomes {
+            match worker_sql::record(std::slice::from_ref(&outcome)) {
+                Ok(()) => self.recorded(&outcome),
+                Err(error) => {
+                    result = Err(format!("callback {}: {error}", outcome.callback.id));
+                    self.unrecorded.push(outcome);
+                }
+            }
+        }
+        result
+    }
+
+    /// An outcome is on record: the next callback of its transaction may go.
+    fn recorded(&mut self, outcome: &Outcome) {
+        let Outcome { callback, verdict, .. } = outcome;
+        match outcome.fate {
+            Fate::Gone => {
+                let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
+                self.slot.last_delivery_at.store(at, SeqCst);
+            }
+            Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),
+            Fate::Parked => log!(
+                "s2s: callback {} for server \"{}\" is parked: {}",
+                callback.id,
+                callback.server,
+                verdict.message()
+            ),
+        }
+        self.scheduler.finished(callback);
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
@@ -340,8 +380,7 @@ impl Worker {
         self.failures += 1;
         let pause = Duration::from_millis(100 << self.failures.min(8));
         warning!("s2s: {error}; the worker tries again in {pause:?}");
-        self.next_look = Instant::now() + pause;
-        self.seen_wakes = self.slot.wakes.load(SeqCst).wrapping_sub(1);
+        self.not_before = Instant::now() + pause;
     }
 
     /// Shows sessions what the worker is doing.
@@ -421,7 +460,7 @@ fn unsendable(callback: Callback, message: String) -> Outcome {
     Outcome {
         callback,
         url: None,
-        started_at: std::time::SystemTime::now().into(),
+        started_at: SystemTime::now().into(),
         duration: Duration::ZERO,
         status: None,
         verdict: Verdict::Failed { message },

@@ -232,61 +232,47 @@ pub fn expire_attempts(retention: Duration) -> bool {
     delete().unwrap_or_report_spi() > 0
 }
 
-/// An outcome as `queue::RECORD` takes it.
-pub struct Attempt<'a> {
-    outcome: &'a Outcome,
-    /// Microseconds until the callback is due again; negative: parked; `None`: it is gone.
-    pause: Option<i64>,
-}
-
-impl<'a> From<&'a Outcome> for Attempt<'a> {
-    fn from(outcome: &'a Outcome) -> Attempt<'a> {
-        let pause = match outcome.fate {
-            Fate::Gone => None,
-            Fate::Parked => Some(-1),
-            Fate::Later(pause) => Some(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)),
-        };
-        Attempt { outcome, pause }
-    }
-}
-
-/// Records attempts, and what becomes of their callbacks, in one statement.
-pub fn record(attempts: &[Attempt]) {
-    fn column<'a, T: 'a>(
-        attempts: &'a [Attempt<'a>],
-        read: impl Fn(&'a Outcome) -> T,
-    ) -> DatumWithOid<'a>
+/// Records attempts, and what becomes of their callbacks, in one statement and transaction.
+pub fn record(outcomes: &[Outcome]) -> Result<(), String> {
+    fn column<'a, T>(outcomes: &'a [Outcome], read: impl Fn(&'a Outcome) -> T) -> DatumWithOid<'a>
     where
         Vec<T>: IntoDatum,
     {
-        attempts.iter().map(|attempt| read(attempt.outcome)).collect::<Vec<T>>().into()
+        outcomes.iter().map(read).collect::<Vec<T>>().into()
     }
-    fn time(time: Timestamp) -> TimestampWithTimeZone {
-        TimestampWithTimeZone::try_from(time.0).unwrap_or(TimestampWithTimeZone::positive_infinity())
-    }
-    let pauses: Vec<Option<i64>> = attempts.iter().map(|attempt| attempt.pause).collect();
-    let columns = [
-        column(attempts, |o| o.callback.id),
-        column(attempts, |o| o.callback.server.as_str()),
-        column(attempts, |o| o.callback.action.name()),
-        column(attempts, |o| o.callback.transaction_id.as_str()),
-        column(attempts, |o| o.callback.click_id.as_deref()),
-        column(attempts, |o| o.url.as_deref()),
-        column(attempts, |o| time(o.callback.created_at)),
-        column(attempts, |o| time(o.callback.due_at)),
-        column(attempts, |o| o.callback.attempts as i32 + 1),
-        column(attempts, |o| time(o.started_at)),
-        column(attempts, |o| i64::try_from(o.duration.as_micros()).unwrap_or(i64::MAX)),
-        column(attempts, |o| o.status.map(i32::from)),
-        column(attempts, |o| o.verdict.name()),
-        column(attempts, |o| o.verdict.message()),
-        column(attempts, |o| o.response.as_deref()),
-        pauses.into(),
-    ];
-    let insert = || -> spi::Result<()> {
-        Spi::connect_mut(|client| client.update(queue::RECORD, None, &columns).map(|_| ()))
+    let time = |time: Timestamp| {
+        TimestampWithTimeZone::try_from(time.0)
+            .unwrap_or(TimestampWithTimeZone::positive_infinity())
     };
-    insert().unwrap_or_report_spi();
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    // NULL: the callback is gone; negative: parked.
+    let pause = |outcome: &Outcome| match outcome.fate {
+        Fate::Gone => None,
+        Fate::Parked => Some(-1),
+        Fate::Later(pause) => Some(micros(pause)),
+    };
+    transaction(|| {
+        let columns = [
+            column(outcomes, |o| o.callback.id),
+            column(outcomes, |o| o.callback.server.as_str()),
+            column(outcomes, |o| o.callback.action.name()),
+            column(outcomes, |o| o.callback.transaction_id.as_str()),
+            column(outcomes, |o| o.callback.click_id.as_deref()),
+            column(outcomes, |o| o.url.as_deref()),
+            column(outcomes, |o| time(o.callback.created_at)),
+            column(outcomes, |o| time(o.callback.due_at)),
+            column(outcomes, |o| o.callback.attempts as i32 + 1),
+            column(outcomes, |o| time(o.started_at)),
+            column(outcomes, |o| micros(o.duration)),
+            column(outcomes, |o| o.status.map(i32::from)),
+            column(outcomes, |o| o.verdict.name()),
+            column(outcomes, |o| o.verdict.message()),
+            column(outcomes, |o| o.response.as_deref()),
+            column(outcomes, pause),
+        ];
+        Spi::connect_mut(|client| client.update(queue::RECORD, None, &columns).map(|_| ()))
+            .unwrap_or_report_spi();
+    })
 }
 
 /// A failure of the SPI becomes PostgreSQL's error, which undoes the transaction.

@@ -30,7 +30,8 @@ libclang_is_there() {
 
 packages=()
 version=15
-if server_is_there; then version=$(major); else packages+=("postgresql-$version"); fi
+if has "$pg_config"; then version=$(major); fi
+server_is_there || packages+=("postgresql-$version")
 headers_are_there || packages+=("postgresql-server-dev-$version")
 has clang && libclang_is_there || packages+=(clang libclang-dev)
 has cc || packages+=(gcc libc6-dev)

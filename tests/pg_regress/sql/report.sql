@@ -1,0 +1,47 @@
+-- Queueing without a trigger, and the functions to watch the worker, here without one.
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+select s2s.report_lead('games_nl', '123456', '0::12345::reference::::1405418672', 'new player', 'new player') is not null as queued;
+select s2s.report_sale('games_nl', transaction_id => '987', amount => 49.9, currency => 'EUR', voucher_code => 'SUMMER 10%', product_id => 9) is not null as queued;
+select s2s.report_lead('games_nl', 'organic') is null, s2s.report_sale('games_nl', 'organic', 5, 'EUR') is null;
+select server, action, transaction_id, click_id, parameters, attempts, last_error from s2s.queue order by id;
+select server, action, transaction_id, click_id, parameters, url, status, held_by, attempts, finished_at, last_error from s2s.callback order by id;
+-- Invalid values are errors here.
+select s2s.report_sale('games_nl', '1', -1, 'EUR', 'c');
+select s2s.report_sale('games_nl', '1', 1, 'EURO', 'c');
+select s2s.report_lead('games_nl', '', 'c');
+select s2s.report_lead('games_nl', '1', 'a b');
+select s2s.report_lead('nowhere', '1', 'c');
+select s2s.report_lead('games_nl', '1', 'c', parameters => '{"amount": 5}');
+select count(*) from s2s.queue;
+-- EXECUTE and USAGE are granted by the DBA; the queue itself stays closed.
+create role backfill;
+grant execute on function s2s.report_lead(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) to backfill;
+set role backfill;
+select s2s.report_lead('games_nl', '2', 'c');
+reset role;
+grant usage on foreign server games_nl to backfill;
+set role backfill;
+select s2s.report_lead('games_nl', '2', 'c') is not null;
+reset role;
+-- An earlier callback that is parked holds the later ones of its transaction.
+update s2s.queue set due_at = 'infinity', last_error = 'by hand' where transaction_id = '2';
+select s2s.report_lead('games_nl', '2', 'c') is not null;
+select status, held_by = (select min(id) from s2s.queue where transaction_id = '2') as held_by_first from s2s.callback where transaction_id = '2' order by id;
+-- Indexes added by a DBA are served, too.
+create index by_click on s2s.queue (click_id);
+create index by_voucher on s2s.queue ((parameters->>'voucher_code')) where parameters ? 'voucher_code';
+select s2s.report_lead('games_nl', '3', 'c3', voucher_code => 'V3') is not null;
+set enable_seqscan = off;
+select transaction_id from s2s.queue where click_id = 'c3';
+select transaction_id from s2s.queue where parameters->>'voucher_code' = 'V3' and parameters ? 'voucher_code';
+reset enable_seqscan;
+drop index s2s.by_click, s2s.by_voucher;
+-- Without the preload the worker is not running, and says how to have it.
+select running, pid, in_flight, hint from s2s.worker_status();
+select s2s.wait_until_idle('10ms');
+select s2s.wake();
+delete from s2s.queue;
+select s2s.wait_until_idle('1ms');
+drop owned by backfill;
+drop role backfill;
+drop server games_nl;
