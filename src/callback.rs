@@ -75,12 +75,17 @@ impl<'a> Parameters<'a> {
 
     /// The parameter's text, `""` if it has none.
     pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, text)| text)
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, text)| text)
     }
 
     /// Names and texts in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, text)| (name.as_ref(), text.as_ref()))
+        self.0
+            .iter()
+            .map(|(name, text)| (name.as_ref(), text.as_ref()))
     }
 }
 
@@ -194,7 +199,11 @@ fn transaction_id<'a>(parameters: &'a Parameters<'_>) -> Result<&'a str, Invalid
         return Err(Invalid::new(NAME, text, Reason::Blank));
     }
     match text.chars().position(char::is_control) {
-        Some(at) => Err(Invalid::new(NAME, text, Reason::ControlCharacter { at: at + 1 })),
+        Some(at) => Err(Invalid::new(
+            NAME,
+            text,
+            Reason::ControlCharacter { at: at + 1 },
+        )),
         None => Ok(text),
     }
 }
@@ -235,7 +244,10 @@ impl Amount {
 
     fn read(text: &str) -> Result<Amount, Reason> {
         let unsigned = text.trim_start_matches(['+', '-']);
-        if ["nan", "infinity", "inf"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) {
+        if ["nan", "infinity", "inf"]
+            .iter()
+            .any(|word| unsigned.eq_ignore_ascii_case(word))
+        {
             return Err(Reason::NotFinite);
         }
         let approximate: f64 = text.parse().map_err(|_| Reason::NotANumber)?;
@@ -253,11 +265,16 @@ impl Amount {
         } else {
             // The third decimal alone decides how the second is rounded; with more of them, the
             // parser would round first.
-            let end = text.find('.').map_or(text.len(), |point| text.len().min(point + 4));
+            let end = text
+                .find('.')
+                .map_or(text.len(), |point| text.len().min(point + 4));
             Decimal::from_str(&text[..end])
         };
         let exact = exact.map_err(|_| Reason::OutOfRange)?;
-        Ok(Amount(exact.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)))
+        Ok(Amount(exact.round_dp_with_strategy(
+            2,
+            RoundingStrategy::MidpointAwayFromZero,
+        )))
     }
 }
 
@@ -277,7 +294,11 @@ impl PositiveId {
         if number > 0 {
             Ok(PositiveId(number))
         } else {
-            Err(Invalid::new(parameter, &number.to_string(), Reason::NotPositive))
+            Err(Invalid::new(
+                parameter,
+                &number.to_string(),
+                Reason::NotPositive,
+            ))
         }
     }
 
@@ -352,13 +373,21 @@ pub enum Reason {
 impl Invalid {
     /// Says that `parameter` cannot be `text`.
     pub fn new(parameter: &'static str, text: &str, reason: Reason) -> Invalid {
-        Invalid { parameter, text: text.to_owned(), reason }
+        Invalid {
+            parameter,
+            text: text.to_owned(),
+            reason,
+        }
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Invalid { parameter, text, reason } = self;
+        let Invalid {
+            parameter,
+            text,
+            reason,
+        } = self;
         match reason {
             Reason::Missing => write!(f, "{parameter} is required"),
             Reason::NothingToCredit => f.write_str("click_id or voucher_code is required"),
@@ -417,7 +446,9 @@ mod tests {
     const CLICK_ID: &str = "0::12345::reference::::1405418672";
 
     fn amount(text: &str) -> Result<String, Reason> {
-        Amount::parse("amount", text).map(|amount| amount.to_string()).map_err(|e| e.reason)
+        Amount::parse("amount", text)
+            .map(|amount| amount.to_string())
+            .map_err(|e| e.reason)
     }
 
     #[test]
@@ -476,16 +507,23 @@ mod tests {
             assert_eq!(currency("currency", text).unwrap().code(), code);
         }
         for text in ["EURO", "€", "EU", "ABC", "E R", "{currency}", "978", "éé"] {
-            assert_eq!(currency("currency", text).unwrap_err().reason, Reason::UnknownCurrency, "{text}");
+            assert_eq!(
+                currency("currency", text).unwrap_err().reason,
+                Reason::UnknownCurrency,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn transaction_ids_are_required_and_printable() {
         let lead = |id: &str| {
-            let parameters: Parameters =
-                [("transaction_id", id), ("click_id", CLICK_ID)].into_iter().collect();
-            Lead::parse(&parameters).map(|_| ()).map_err(|error| error.reason)
+            let parameters: Parameters = [("transaction_id", id), ("click_id", CLICK_ID)]
+                .into_iter()
+                .collect();
+            Lead::parse(&parameters)
+                .map(|_| ())
+                .map_err(|error| error.reason)
         };
         assert_eq!(lead("987"), Ok(()));
         assert_eq!(lead("Bestellung 9/ü"), Ok(()));
@@ -496,20 +534,32 @@ mod tests {
 
     #[test]
     fn a_voucher_credits_without_a_click_and_nothing_credits_nobody() {
-        let voucher: Parameters =
-            [("transaction_id", "1"), ("voucher_code", "SUMMER")].into_iter().collect();
+        let voucher: Parameters = [("transaction_id", "1"), ("voucher_code", "SUMMER")]
+            .into_iter()
+            .collect();
         let lead = Lead::parse(&voucher).unwrap();
         assert_eq!(lead.0.click_id_text(), "");
         let neither: Parameters = [("transaction_id", "1")].into_iter().collect();
-        assert_eq!(Lead::parse(&neither).unwrap_err().reason, Reason::NothingToCredit);
+        assert_eq!(
+            Lead::parse(&neither).unwrap_err().reason,
+            Reason::NothingToCredit
+        );
     }
 
     #[test]
     fn product_ids_are_positive() {
         for text in ["0", "-1", "+1", "1.0", "x", "9223372036854775808", " 1"] {
-            assert_eq!(PositiveId::parse("product_id", text).unwrap_err().reason, Reason::NotPositive);
+            assert_eq!(
+                PositiveId::parse("product_id", text).unwrap_err().reason,
+                Reason::NotPositive
+            );
         }
-        assert_eq!(PositiveId::parse("product_id", "9223372036854775807").unwrap().get(), i64::MAX);
+        assert_eq!(
+            PositiveId::parse("product_id", "9223372036854775807")
+                .unwrap()
+                .get(),
+            i64::MAX
+        );
         assert!(PositiveId::new("campaign_id", 0).is_err());
     }
 

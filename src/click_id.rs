@@ -92,7 +92,10 @@ impl<'a> ClickId<'a> {
     /// assert_eq!(id.as_str(), "0::12345::reference::::1405418672");
     /// ```
     pub fn parse(text: &'a str) -> Result<ClickId<'a>, ClickIdError> {
-        parse(text).map(ClickId).map_err(|problem| ClickIdError { text: text.to_owned(), problem })
+        parse(text).map(ClickId).map_err(|problem| ClickIdError {
+            text: text.to_owned(),
+            problem,
+        })
     }
 
     /// Validates a click id of the network `form`.
@@ -100,7 +103,10 @@ impl<'a> ClickId<'a> {
         let id = ClickId::parse(text)?;
         match id.check_form(form) {
             Ok(()) => Ok(id),
-            Err(problem) => Err(ClickIdError { text: text.to_owned(), problem }),
+            Err(problem) => Err(ClickIdError {
+                text: text.to_owned(),
+                problem,
+            }),
         }
     }
 
@@ -119,9 +125,10 @@ impl<'a> ClickId<'a> {
             },
             Form::LinkTrust => match text.bytes().position(|byte| !is_linktrust_byte(byte)) {
                 Some(at) => Err(ClickIdProblem::NotLinkTrust { at: at + 1 }),
-                None if text.len() > MAX_LINKTRUST_LENGTH => {
-                    Err(ClickIdProblem::TooLong { length: text.len(), most: MAX_LINKTRUST_LENGTH })
-                }
+                None if text.len() > MAX_LINKTRUST_LENGTH => Err(ClickIdProblem::TooLong {
+                    length: text.len(),
+                    most: MAX_LINKTRUST_LENGTH,
+                }),
                 None => Ok(()),
             },
         }
@@ -209,7 +216,9 @@ impl<'a> TradeTrackerId<'a> {
     }
 
     fn split(text: &'a str) -> Result<TradeTrackerId<'a>, Field> {
-        let count = || Field::Count { found: text.split("::").count() };
+        let count = || Field::Count {
+            found: text.split("::").count(),
+        };
         let (material, rest) = text.split_once("::").ok_or_else(count)?;
         let (affiliate, rest) = rest.split_once("::").ok_or_else(count)?;
         let (rest, unix_time) = rest.rsplit_once("::").ok_or_else(count)?;
@@ -237,8 +246,15 @@ impl<'a> TradeTrackerId<'a> {
         if !is_md5(self.checksum) {
             return None;
         }
-        let TradeTrackerId { material_id, affiliate_id, reference, .. } = self;
-        let digest = Md5::digest(format!("CHK_{campaign_id}::{material_id}::{affiliate_id}::{reference}"));
+        let TradeTrackerId {
+            material_id,
+            affiliate_id,
+            reference,
+            ..
+        } = self;
+        let digest = Md5::digest(format!(
+            "CHK_{campaign_id}::{material_id}::{affiliate_id}::{reference}"
+        ));
         let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Some(expected.eq_ignore_ascii_case(self.checksum))
     }
@@ -246,7 +262,11 @@ impl<'a> TradeTrackerId<'a> {
 
 /// 1 to 18 digits, which always fit.
 fn decimal(text: &str) -> Option<i64> {
-    if is_digits(text) && text.len() <= 18 { text.parse().ok() } else { None }
+    if is_digits(text) && text.len() <= 18 {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 fn is_digits(text: &str) -> bool {
@@ -272,7 +292,9 @@ fn is_magento_checksum(text: &str) -> bool {
         && is_digits(cipher)
         && !digits.is_empty()
         && base64.len() - digits.len() <= 2
-        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
 }
 
 fn parse(text: &str) -> Result<Cow<'_, str>, ClickIdProblem> {
@@ -289,7 +311,10 @@ fn parse(text: &str) -> Result<Cow<'_, str>, ClickIdProblem> {
         }
         check_marker(&decoded)?;
     }
-    match text.char_indices().find(|(_, c)| c.is_whitespace() || is_invisible(*c)) {
+    match text
+        .char_indices()
+        .find(|(_, c)| c.is_whitespace() || is_invisible(*c))
+    {
         Some((at, _)) => Err(ClickIdProblem::WhiteSpace { at: at + 1 }),
         None => Ok(Cow::Borrowed(text)),
     }
@@ -301,7 +326,10 @@ fn check_any(text: &str) -> Result<(), ClickIdProblem> {
         return Err(ClickIdProblem::Empty);
     }
     if text.len() > MAX_LENGTH {
-        return Err(ClickIdProblem::TooLong { length: text.len(), most: MAX_LENGTH });
+        return Err(ClickIdProblem::TooLong {
+            length: text.len(),
+            most: MAX_LENGTH,
+        });
     }
     if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
         return Err(ClickIdProblem::ControlCharacter { at: at + 1 });
@@ -367,7 +395,11 @@ pub enum ClickIdProblem {
 
 impl fmt::Display for ClickIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid input syntax for type click_id: {}", Quoted(&self.text))
+        write!(
+            f,
+            "invalid input syntax for type click_id: {}",
+            Quoted(&self.text)
+        )
     }
 }
 
@@ -448,7 +480,11 @@ mod tests {
             (MANUAL.to_owned(), "reference", ""),
             ("12::54321::def::::1405419867".to_owned(), "def", ""),
             (format!("0::18897::::{md5}::1405418672"), "", md5),
-            (format!("1234567::12345::https://a.example/x::y::{magento}::1405418672"), "https://a.example/x::y", magento),
+            (
+                format!("1234567::12345::https://a.example/x::y::{magento}::1405418672"),
+                "https://a.example/x::y",
+                magento,
+            ),
             ("0::1::::::::140541867".to_owned(), "::", ""),
             ("0::1::two words::::14054186720".to_owned(), "two words", ""),
         ] {
@@ -481,14 +517,22 @@ mod tests {
     #[test]
     fn a_decoded_id_obeys_the_same_rules() {
         let error = ClickId::parse("0%3A%3A1%3A%3Aa%0Ab%3A%3A%3A%3A1405418672").unwrap_err();
-        assert!(matches!(error.problem, ClickIdProblem::ControlCharacter { .. }));
+        assert!(matches!(
+            error.problem,
+            ClickIdProblem::ControlCharacter { .. }
+        ));
     }
 
     #[test]
     fn networks_are_known_by_form() {
         assert_eq!(network_of(MANUAL), Some(Form::TradeTracker));
         assert_eq!(network_of(LINKTRUST), Some(Form::LinkTrust));
-        for opaque in ["abc", "1_2_3", "EAIaIQobChMI!'()._-|,", "04_835477_fb93f424-788d-4c48-bfb1-98516f85583"] {
+        for opaque in [
+            "abc",
+            "1_2_3",
+            "EAIaIQobChMI!'()._-|,",
+            "04_835477_fb93f424-788d-4c48-bfb1-98516f85583",
+        ] {
             assert_eq!(network_of(opaque), None);
             assert!(ClickId::parse(opaque).is_ok());
         }
@@ -510,9 +554,19 @@ mod tests {
             ("a\u{85}b", ControlCharacter { at: 2 }),
             ("[marker]0::12345::abc::::1405418672[/marker]", Marker),
             ("%5Bmarker%5Dabc%5B/marker%5D", Marker),
-            (&"x".repeat(513), TooLong { length: 513, most: 512 }),
+            (
+                &"x".repeat(513),
+                TooLong {
+                    length: 513,
+                    most: 512,
+                },
+            ),
         ] {
-            assert_eq!(ClickId::parse(text).unwrap_err().problem, problem, "{text:?}");
+            assert_eq!(
+                ClickId::parse(text).unwrap_err().problem,
+                problem,
+                "{text:?}"
+            );
         }
         assert!(ClickId::parse(&"x".repeat(512)).is_ok());
     }
@@ -537,7 +591,9 @@ mod tests {
             ("0::1::r::::", UnixTime),
         ] {
             assert_eq!(
-                ClickId::parse_as(text, Form::TradeTracker).unwrap_err().problem,
+                ClickId::parse_as(text, Form::TradeTracker)
+                    .unwrap_err()
+                    .problem,
                 ClickIdProblem::NotTradeTracker(field),
                 "{text}"
             );
@@ -545,7 +601,9 @@ mod tests {
         assert!(ClickId::parse_as(LINKTRUST, Form::LinkTrust).is_ok());
         assert!(ClickId::parse_as("T1", Form::LinkTrust).is_ok());
         assert_eq!(
-            ClickId::parse_as(MANUAL, Form::LinkTrust).unwrap_err().problem,
+            ClickId::parse_as(MANUAL, Form::LinkTrust)
+                .unwrap_err()
+                .problem,
             ClickIdProblem::NotLinkTrust { at: 2 }
         );
         assert!(ClickId::parse_as(&"a".repeat(129), Form::LinkTrust).is_err());
@@ -557,7 +615,11 @@ mod tests {
             0..10_000_000u32,
             1..1_000_000u32,
             "[^\\pC]{0,40}",
-            prop_oneof![Just(String::new()), "[0-9a-f]{32}", "0:3:[A-Za-z0-9+/]{8,40}={0,2}"],
+            prop_oneof![
+                Just(String::new()),
+                "[0-9a-f]{32}",
+                "0:3:[A-Za-z0-9+/]{8,40}={0,2}"
+            ],
             100_000_000..99_999_999_999u64,
         )
             .prop_map(|(material, affiliate, reference, checksum, time)| {

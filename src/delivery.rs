@@ -43,7 +43,10 @@ impl Callback {
             ("transaction_id", self.transaction_id.as_str()),
             ("click_id", self.click_id.as_deref().unwrap_or_default()),
         ];
-        let rest = self.parameters.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let rest = self
+            .parameters
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
         own.into_iter().chain(rest).collect()
     }
 }
@@ -67,7 +70,9 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Timestamp {
-        let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Timestamp(micros(since_1970) - micros(Timestamp::EPOCH))
     }
@@ -224,7 +229,10 @@ mod tests {
     fn timestamps_count_from_2000() {
         let y2k = SystemTime::UNIX_EPOCH + Duration::from_secs(946_684_800);
         assert_eq!(Timestamp::from(y2k), Timestamp(0));
-        assert_eq!(Timestamp::from(y2k + Duration::from_micros(5)), Timestamp(5));
+        assert_eq!(
+            Timestamp::from(y2k + Duration::from_micros(5)),
+            Timestamp(5)
+        );
         assert_eq!(Timestamp(5).until(Timestamp(9)), Duration::from_micros(4));
         assert_eq!(Timestamp(9).until(Timestamp(5)), Duration::ZERO);
     }

@@ -43,7 +43,11 @@ pub struct Names {
 
 impl Names {
     /// Any name: of a mapping whose server is not known.
-    pub const ANY: Names = Names { known: &[], required: &[], open: true };
+    pub const ANY: Names = Names {
+        known: &[],
+        required: &[],
+        open: true,
+    };
 
     fn allow(&self, name: &str) -> bool {
         self.open || self.known.contains(&name)
@@ -51,8 +55,10 @@ impl Names {
 }
 
 /// The parameter that sets both descriptions.
-const DESCRIPTION: (&str, [&str; 2]) =
-    ("description", ["description_merchant", "description_affiliate"]);
+const DESCRIPTION: (&str, [&str; 2]) = (
+    "description",
+    ["description_merchant", "description_affiliate"],
+);
 
 impl Mapping {
     /// Parses arguments and checks their parameters' names.
@@ -67,11 +73,17 @@ impl Mapping {
         arguments: impl IntoIterator<Item = &'a str>,
         names: Names,
     ) -> Result<Mapping, MappingError> {
-        let mut mapping = Mapping { parameters: Vec::new() };
+        let mut mapping = Mapping {
+            parameters: Vec::new(),
+        };
         for argument in arguments {
             mapping.read(argument, names)?;
         }
-        match names.required.iter().find(|name| mapping.template(name).is_none()) {
+        match names
+            .required
+            .iter()
+            .find(|name| mapping.template(name).is_none())
+        {
             Some(name) => Err(MappingError::Missing { parameter: name }),
             None => Ok(mapping),
         }
@@ -79,7 +91,9 @@ impl Mapping {
 
     fn read(&mut self, argument: &str, names: Names) -> Result<(), MappingError> {
         let Some((name, text)) = argument.split_once('=') else {
-            return Err(MappingError::NoEquals { argument: argument.to_owned() });
+            return Err(MappingError::NoEquals {
+                argument: argument.to_owned(),
+            });
         };
         let template = Template::parse(argument, text)?;
         if name == DESCRIPTION.0 && names.allow(DESCRIPTION.1[0]) {
@@ -99,10 +113,14 @@ impl Mapping {
 
     fn add(&mut self, argument: &str, name: &str, template: Template) -> Result<(), MappingError> {
         if self.template(name).is_some() {
-            return Err(MappingError::Twice { argument: argument.to_owned() });
+            return Err(MappingError::Twice {
+                argument: argument.to_owned(),
+            });
         }
         if name == "transaction_id" && template.is_constant() {
-            return Err(MappingError::ConstantTransactionId { argument: argument.to_owned() });
+            return Err(MappingError::ConstantTransactionId {
+                argument: argument.to_owned(),
+            });
         }
         self.parameters.push((name.to_owned(), template));
         Ok(())
@@ -122,21 +140,28 @@ impl Mapping {
     }
 
     fn template(&self, parameter: &str) -> Option<&Template> {
-        self.parameters.iter().find(|(name, _)| name == parameter).map(|(_, template)| template)
+        self.parameters
+            .iter()
+            .find(|(name, _)| name == parameter)
+            .map(|(_, template)| template)
     }
 
     /// Each parameter with its template.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Template)> {
-        self.parameters.iter().map(|(name, template)| (name.as_str(), template))
+        self.parameters
+            .iter()
+            .map(|(name, template)| (name.as_str(), template))
     }
 
     /// The columns that the mapping reads, in order, each as often as it is read.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.parameters.iter().flat_map(|(_, template)| &template.0).filter_map(|piece| match piece
-        {
-            Piece::Column(column) => Some(column.as_str()),
-            Piece::Text(_) => None,
-        })
+        self.parameters
+            .iter()
+            .flat_map(|(_, template)| &template.0)
+            .filter_map(|piece| match piece {
+                Piece::Column(column) => Some(column.as_str()),
+                Piece::Text(_) => None,
+            })
     }
 }
 
@@ -256,11 +281,24 @@ impl fmt::Display for MappingError {
             }
             MappingError::Missing { parameter } => write!(f, "parameter {parameter} is required"),
             MappingError::UnknownColumn { column, table, .. } => {
-                write!(f, "column {} of table {} does not exist", Quoted(column), Quoted(table))
+                write!(
+                    f,
+                    "column {} of table {} does not exist",
+                    Quoted(column),
+                    Quoted(table)
+                )
             }
             MappingError::NoClickId { table, columns } => match columns.len() {
-                0 => write!(f, "table {} has no column of type s2s.click_id", Quoted(table)),
-                _ => write!(f, "table {} has several columns of type s2s.click_id", Quoted(table)),
+                0 => write!(
+                    f,
+                    "table {} has no column of type s2s.click_id",
+                    Quoted(table)
+                ),
+                _ => write!(
+                    f,
+                    "table {} has several columns of type s2s.click_id",
+                    Quoted(table)
+                ),
             },
         }
     }
@@ -280,18 +318,19 @@ impl Problem for MappingError {
             MappingError::NoEquals { .. } => {
                 Some("An argument after the server's name has the form parameter=text.".to_owned())
             }
-            MappingError::BadBrace { at, .. } => {
-                Some(format!("The brace at byte {at} does not belong to a placeholder."))
-            }
+            MappingError::BadBrace { at, .. } => Some(format!(
+                "The brace at byte {at} does not belong to a placeholder."
+            )),
             MappingError::Twice { .. } => {
                 Some("Another argument sets the same parameter.".to_owned())
             }
             MappingError::ConstantTransactionId { .. } => {
                 Some("Every row would have the same transaction id.".to_owned())
             }
-            MappingError::NoClickId { columns, .. } if !columns.is_empty() => {
-                Some(format!("They are {}.", list(columns.iter().map(String::as_str))))
-            }
+            MappingError::NoClickId { columns, .. } if !columns.is_empty() => Some(format!(
+                "They are {}.",
+                list(columns.iter().map(String::as_str))
+            )),
             _ => None,
         }
     }
@@ -311,9 +350,9 @@ impl Problem for MappingError {
             MappingError::Missing { parameter } => {
                 format!("Add an argument such as {parameter}={{column}}.")
             }
-            MappingError::UnknownColumn { column, columns, .. } => {
-                did_you_mean("columns", column, columns.iter().map(String::as_str))
-            }
+            MappingError::UnknownColumn {
+                column, columns, ..
+            } => did_you_mean("columns", column, columns.iter().map(String::as_str)),
             MappingError::NoClickId { .. } => {
                 "Add an argument click_id={column} that says where the click id is.".to_owned()
             }
@@ -328,7 +367,11 @@ mod tests {
 
     const NAMES: Names = Names {
         known: &[
-            "transaction_id", "click_id", "description_merchant", "description_affiliate", "amount",
+            "transaction_id",
+            "click_id",
+            "description_merchant",
+            "description_affiliate",
+            "amount",
         ],
         required: &["transaction_id"],
         open: false,
@@ -359,7 +402,11 @@ mod tests {
         let mapping = parse(&["transaction_id={id}", "description=new player"]).unwrap();
         assert!(mapping.sets("description_merchant") && mapping.sets("description_affiliate"));
         assert!(matches!(
-            parse(&["transaction_id={id}", "description=a", "description_merchant=b"]),
+            parse(&[
+                "transaction_id={id}",
+                "description=a",
+                "description_merchant=b"
+            ]),
             Err(MappingError::Twice { .. })
         ));
     }
@@ -367,14 +414,46 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (arguments, message, hint) in [
-            (&["transaction_id"][..], "invalid trigger argument: \"transaction_id\"", "Write for example transaction_id={id}, where id is a column."),
-            (&["transaction_id={id"], "invalid trigger argument: \"transaction_id={id\"", "Write {column} for a column's value, {{ or }} for a brace."),
-            (&["transaction_id=id}"], "invalid trigger argument: \"transaction_id=id}\"", "Write {column} for a column's value, {{ or }} for a brace."),
-            (&["transaction_id={}"], "invalid trigger argument: \"transaction_id={}\"", "Write {column} for a column's value, {{ or }} for a brace."),
-            (&["transaction_id=ORDER_ID"], "invalid trigger argument: \"transaction_id=ORDER_ID\"", "Write for example transaction_id={id}, where id is a column."),
-            (&["transaktion_id={id}"], "unknown parameter: \"transaktion_id\"", "Did you mean \"transaction_id\"?"),
-            (&["voucher={id}"], "unknown parameter: \"voucher\"", "Valid parameters are transaction_id, click_id, description_merchant, description_affiliate, amount."),
-            (&["amount={total}"], "parameter transaction_id is required", "Add an argument such as transaction_id={column}."),
+            (
+                &["transaction_id"][..],
+                "invalid trigger argument: \"transaction_id\"",
+                "Write for example transaction_id={id}, where id is a column.",
+            ),
+            (
+                &["transaction_id={id"],
+                "invalid trigger argument: \"transaction_id={id\"",
+                "Write {column} for a column's value, {{ or }} for a brace.",
+            ),
+            (
+                &["transaction_id=id}"],
+                "invalid trigger argument: \"transaction_id=id}\"",
+                "Write {column} for a column's value, {{ or }} for a brace.",
+            ),
+            (
+                &["transaction_id={}"],
+                "invalid trigger argument: \"transaction_id={}\"",
+                "Write {column} for a column's value, {{ or }} for a brace.",
+            ),
+            (
+                &["transaction_id=ORDER_ID"],
+                "invalid trigger argument: \"transaction_id=ORDER_ID\"",
+                "Write for example transaction_id={id}, where id is a column.",
+            ),
+            (
+                &["transaktion_id={id}"],
+                "unknown parameter: \"transaktion_id\"",
+                "Did you mean \"transaction_id\"?",
+            ),
+            (
+                &["voucher={id}"],
+                "unknown parameter: \"voucher\"",
+                "Valid parameters are transaction_id, click_id, description_merchant, description_affiliate, amount.",
+            ),
+            (
+                &["amount={total}"],
+                "parameter transaction_id is required",
+                "Add an argument such as transaction_id={column}.",
+            ),
         ] {
             let error = parse(arguments).unwrap_err();
             assert_eq!(error.to_string(), message);

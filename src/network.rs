@@ -37,7 +37,9 @@ impl Network {
 
     /// The network of a foreign-data wrapper.
     pub fn from_name(name: &str) -> Option<Network> {
-        Network::ALL.into_iter().find(|network| network.name() == name)
+        Network::ALL
+            .into_iter()
+            .find(|network| network.name() == name)
     }
 
     /// The parameters of an action, or an error if the network does not have the action.
@@ -45,7 +47,10 @@ impl Network {
         let names = match self {
             Network::TradeTracker => tradetracker::names(action),
         };
-        names.ok_or(NoSuchAction { network: self, action })
+        names.ok_or(NoSuchAction {
+            network: self,
+            action,
+        })
     }
 
     /// The names of all options that a server of this network has.
@@ -89,7 +94,11 @@ impl Server {
                 Account::TradeTracker(tradetracker::Account::parse(&mut options, &pace)?)
             }
         };
-        Ok(Server { name: name.to_owned(), account, pace })
+        Ok(Server {
+            name: name.to_owned(),
+            account,
+            pace,
+        })
     }
 
     /// The network that the account is at.
@@ -108,9 +117,11 @@ impl Server {
             (Account::TradeTracker(account), Action::Sale) => {
                 Ok(account.sale_url(&Sale::parse(parameters)?))
             }
-            (Account::TradeTracker(_), Action::Edit) => {
-                Err(NoSuchAction { network: self.network(), action }.into())
+            (Account::TradeTracker(_), Action::Edit) => Err(NoSuchAction {
+                network: self.network(),
+                action,
             }
+            .into()),
         }
     }
 
@@ -125,9 +136,10 @@ impl Server {
                     message: format!("{failure}; not repeated, since retry_ambiguous is false"),
                 }
             }
-            Reply::Failure(failure) => {
-                Verdict::Retry { message: failure.to_string(), after: None }
-            }
+            Reply::Failure(failure) => Verdict::Retry {
+                message: failure.to_string(),
+                after: None,
+            },
         }
     }
 }
@@ -146,7 +158,10 @@ pub fn judge_by_status(answer: &Answer) -> Verdict {
                 None => format!("{message}: moved"),
             },
         },
-        408 | 425 | 429 | 500..=599 => Verdict::Retry { message, after: answer.retry_after },
+        408 | 425 | 429 | 500..=599 => Verdict::Retry {
+            message,
+            after: answer.retry_after,
+        },
         _ => Verdict::Failed { message },
     }
 }
@@ -163,7 +178,12 @@ pub struct NoSuchAction {
 impl fmt::Display for NoSuchAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NoSuchAction { network, action } = self;
-        write!(f, "network {} has no action \"{}\"", network.name(), action.name())
+        write!(
+            f,
+            "network {} has no action \"{}\"",
+            network.name(),
+            action.name()
+        )
     }
 }
 
@@ -239,7 +259,12 @@ mod tests {
 
     fn server(options: &[(&str, &str)]) -> Server {
         let required = [("campaign_id", "1234"), ("product_id", "56")];
-        Server::parse("s", Network::TradeTracker, required.iter().chain(options).copied()).unwrap()
+        Server::parse(
+            "s",
+            Network::TradeTracker,
+            required.iter().chain(options).copied(),
+        )
+        .unwrap()
     }
 
     fn answer(status: u16) -> Reply {
@@ -255,15 +280,24 @@ mod tests {
     fn statuses_are_judged_as_published_integrations_do() {
         let server = server(&[]);
         for status in [200, 201, 204, 299, 302, 303] {
-            assert!(matches!(server.judge(&answer(status)), Verdict::Delivered { .. }), "{status}");
+            assert!(
+                matches!(server.judge(&answer(status)), Verdict::Delivered { .. }),
+                "{status}"
+            );
         }
         for status in [408, 425, 429, 500, 502, 503, 599] {
             let after = Some(Duration::from_secs(7));
             let message = format!("HTTP {status}");
-            assert_eq!(server.judge(&answer(status)), Verdict::Retry { message, after });
+            assert_eq!(
+                server.judge(&answer(status)),
+                Verdict::Retry { message, after }
+            );
         }
         for status in [300, 304, 305, 400, 401, 403, 404, 410, 600] {
-            assert!(matches!(server.judge(&answer(status)), Verdict::Failed { .. }), "{status}");
+            assert!(
+                matches!(server.judge(&answer(status)), Verdict::Failed { .. }),
+                "{status}"
+            );
         }
         for status in [301, 307, 308] {
             let message = format!("HTTP {status}: moved to https://elsewhere.example/");
@@ -281,15 +315,29 @@ mod tests {
             })
         };
         let careful = server(&[("retry_ambiguous", "false")]);
-        assert!(matches!(server(&[]).judge(&failure(true)), Verdict::Retry { .. }));
-        assert!(matches!(careful.judge(&failure(true)), Verdict::Failed { .. }));
-        assert!(matches!(careful.judge(&failure(false)), Verdict::Retry { .. }));
+        assert!(matches!(
+            server(&[]).judge(&failure(true)),
+            Verdict::Retry { .. }
+        ));
+        assert!(matches!(
+            careful.judge(&failure(true)),
+            Verdict::Failed { .. }
+        ));
+        assert!(matches!(
+            careful.judge(&failure(false)),
+            Verdict::Retry { .. }
+        ));
     }
 
     #[test]
     fn an_edit_at_tradetracker_names_what_the_network_can_do() {
-        let error = server(&[]).url(Action::Edit, &Parameters::new()).unwrap_err();
-        assert_eq!(error.to_string(), "network tradetracker has no action \"edit\"");
+        let error = server(&[])
+            .url(Action::Edit, &Parameters::new())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "network tradetracker has no action \"edit\""
+        );
         assert_eq!(error.hint().unwrap(), "It has report_lead, report_sale.");
     }
 }

@@ -1,7 +1,9 @@
 //! The PostgreSQL half: everything that names pgrx.
+// pgrx's ErrorReport is large; it is made once for a statement that fails.
+#![allow(clippy::result_large_err)]
 
-use pgrx::prelude::*;
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 
 mod click_id;
 mod ddl;
@@ -20,7 +22,11 @@ mod worker_sql;
 pgrx::pg_module_magic!(name, version);
 
 pgrx::extension_sql_file!("../sql/click_id.sql", name = "click_id", bootstrap);
-pgrx::extension_sql_file!("../sql/tables.sql", name = "tables", requires = ["click_id"]);
+pgrx::extension_sql_file!(
+    "../sql/tables.sql",
+    name = "tables",
+    requires = ["click_id"]
+);
 pgrx::extension_sql_file!(
     "../sql/networks.sql",
     name = "networks",
@@ -38,8 +44,12 @@ mod s2s {}
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
     // SAFETY: plain globals of PostgreSQL's, read in its main thread.
-    let (is_preload, is_upgrade) =
-        unsafe { (pg_sys::process_shared_preload_libraries_in_progress, pg_sys::IsBinaryUpgrade) };
+    let (is_preload, is_upgrade) = unsafe {
+        (
+            pg_sys::process_shared_preload_libraries_in_progress,
+            pg_sys::IsBinaryUpgrade,
+        )
+    };
     if is_preload && !is_upgrade {
         wake::request_memory();
         launcher::register();

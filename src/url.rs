@@ -12,7 +12,11 @@ use ureq::http::Uri;
 use crate::problem::{Class, Problem, Quoted};
 
 /// Everything but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Percent-encodes a value for a URL's query or path.
 ///
@@ -43,7 +47,9 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, DecodeError> {
             return Err(DecodeError::Nul { at: at + 1 });
         }
     }
-    percent_decode_str(text).decode_utf8().map_err(|_| DecodeError::BadUtf8)
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| DecodeError::BadUtf8)
 }
 
 /// Why percent-encoded text cannot be decoded. `at` counts bytes from 1.
@@ -91,10 +97,7 @@ impl Problem for DecodeError {
 ///
 /// The first parameter of that name counts. Names are compared decoded; the fragment is no part
 /// of the query.
-pub fn query_parameter<'a>(
-    url: &'a str,
-    name: &str,
-) -> Result<Option<Cow<'a, str>>, DecodeError> {
+pub fn query_parameter<'a>(url: &'a str, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
     let without_fragment = url.split_once('#').map_or(url, |(before, _)| before);
     let Some((_, query)) = without_fragment.split_once('?') else {
         return Ok(None);
@@ -120,7 +123,10 @@ impl UrlBuilder {
     pub fn new(base: &BaseUrl) -> UrlBuilder {
         let mut url = String::with_capacity(320);
         url.push_str(base.as_str());
-        UrlBuilder { url, separator: '?' }
+        UrlBuilder {
+            url,
+            separator: '?',
+        }
     }
 
     /// Appends `name=value`, the value encoded. Names are ours and need no encoding.
@@ -135,7 +141,11 @@ impl UrlBuilder {
 
     /// Appends `name=value` unless the value is empty.
     pub fn parameter_if_any(self, name: &str, value: &str) -> UrlBuilder {
-        if value.is_empty() { self } else { self.parameter(name, value) }
+        if value.is_empty() {
+            self
+        } else {
+            self.parameter(name, value)
+        }
     }
 
     /// The finished URL.
@@ -157,7 +167,11 @@ impl BaseUrl {
 
     /// Checks the text of a parameter or option and keeps it as it is, but for the path `/`.
     pub fn parse(name: &'static str, text: &str) -> Result<BaseUrl, BaseUrlError> {
-        let fail = |problem| BaseUrlError { name, url: text.to_owned(), problem };
+        let fail = |problem| BaseUrlError {
+            name,
+            url: text.to_owned(),
+            problem,
+        };
         if let Some(at) = text.bytes().position(|byte| !byte.is_ascii_graphic()) {
             return Err(fail(BaseUrlProblem::BadByte { at: at + 1 }));
         }
@@ -173,7 +187,9 @@ impl BaseUrl {
         if rest.contains('?') {
             return Err(fail(BaseUrlProblem::Query));
         }
-        let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+        let authority = rest
+            .split_once('/')
+            .map_or(rest, |(authority, _)| authority);
         if authority.contains('@') {
             return Err(fail(BaseUrlProblem::UserInfo));
         }
@@ -201,7 +217,10 @@ impl BaseUrl {
 
     /// Whether the connection is encrypted.
     pub fn is_https(&self) -> bool {
-        self.0.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"https:"))
+        self.0
+            .as_bytes()
+            .get(..6)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"https:"))
     }
 }
 
@@ -252,7 +271,13 @@ impl BaseUrlError {
 
 impl fmt::Debug for BaseUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrlError({}, {:?}, {:?})", self.name, self.shown(), self.problem)
+        write!(
+            f,
+            "BaseUrlError({}, {:?}, {:?})",
+            self.name,
+            self.shown(),
+            self.problem
+        )
     }
 }
 
@@ -294,7 +319,10 @@ mod tests {
     #[test]
     fn unreserved_characters_stay_and_all_others_are_encoded() {
         assert_eq!(encode("AZaz09-._~"), "AZaz09-._~");
-        assert_eq!(encode("a b+c&d=e/f?g#h:i\"€\n"), "a%20b%2Bc%26d%3De%2Ff%3Fg%23h%3Ai%22%E2%82%AC%0A");
+        assert_eq!(
+            encode("a b+c&d=e/f?g#h:i\"€\n"),
+            "a%20b%2Bc%26d%3De%2Ff%3Fg%23h%3Ai%22%E2%82%AC%0A"
+        );
     }
 
     #[test]
@@ -315,20 +343,33 @@ mod tests {
 
     #[test]
     fn query_parameters_are_found_and_decoded() {
-        let url = "http://yourwebsite.com/landing/page?a&someparameter=0%3A%3A1&x=2#someparameter=9";
-        assert_eq!(query_parameter(url, "someparameter").unwrap().unwrap(), "0::1");
+        let url =
+            "http://yourwebsite.com/landing/page?a&someparameter=0%3A%3A1&x=2#someparameter=9";
+        assert_eq!(
+            query_parameter(url, "someparameter").unwrap().unwrap(),
+            "0::1"
+        );
         assert_eq!(query_parameter(url, "a").unwrap().unwrap(), "");
         assert_eq!(query_parameter(url, "nothing").unwrap(), None);
         assert_eq!(query_parameter("https://x.example/p", "a").unwrap(), None);
-        assert_eq!(query_parameter("?tt%5Bid%5D=5", "tt[id]").unwrap().unwrap(), "5");
+        assert_eq!(
+            query_parameter("?tt%5Bid%5D=5", "tt[id]").unwrap().unwrap(),
+            "5"
+        );
         assert!(query_parameter("?a=%", "a").is_err());
     }
 
     #[test]
     fn base_urls_are_absolute_http_without_query() {
         for (text, kept) in [
-            ("https://ts.tradetracker.net/", "https://ts.tradetracker.net/"),
-            ("https://ts.tradetracker.net", "https://ts.tradetracker.net/"),
+            (
+                "https://ts.tradetracker.net/",
+                "https://ts.tradetracker.net/",
+            ),
+            (
+                "https://ts.tradetracker.net",
+                "https://ts.tradetracker.net/",
+            ),
             ("http://127.0.0.1:8080/s", "http://127.0.0.1:8080/s"),
             ("HTTPS://[::1]:8443/s", "HTTPS://[::1]:8443/s"),
         ] {
@@ -355,7 +396,11 @@ mod tests {
             ("https://[::1/", Malformed),
             ("https://host/%zz", Malformed),
         ] {
-            assert_eq!(BaseUrl::parse("base_url", text).unwrap_err().problem, problem, "{text}");
+            assert_eq!(
+                BaseUrl::parse("base_url", text).unwrap_err().problem,
+                problem,
+                "{text}"
+            );
         }
     }
 

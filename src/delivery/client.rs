@@ -102,14 +102,23 @@ impl Client {
             Some(value.to_str().ok()?.to_owned())
         };
         let location = header("location");
-        let retry_after = header("retry-after")
-            .and_then(|value| parse_retry_after(&value, SystemTime::now()));
+        let retry_after =
+            header("retry-after").and_then(|value| parse_retry_after(&value, SystemTime::now()));
         let status = response.status().as_u16();
         let mut body = Vec::new();
         // The status is known: an answer whose body breaks off is an answer.
-        let _ = response.body_mut().as_reader().take(MOST_READ as u64).read_to_end(&mut body);
+        let _ = response
+            .body_mut()
+            .as_reader()
+            .take(MOST_READ as u64)
+            .read_to_end(&mut body);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Reply::Answer(Answer { status, location, retry_after, body })
+        Reply::Answer(Answer {
+            status,
+            location,
+            retry_after,
+            body,
+        })
     }
 }
 
@@ -121,8 +130,11 @@ impl SystemRoots {
     /// Reads them from where the system keeps them (`SSL_CERT_FILE` and `SSL_CERT_DIR` count).
     pub fn load() -> SystemRoots {
         let found = rustls_native_certs::load_native_certs();
-        let certificates =
-            found.certs.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+        let certificates = found
+            .certs
+            .iter()
+            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
+            .collect();
         SystemRoots(Arc::new(certificates))
     }
 }
@@ -234,15 +246,28 @@ fn failure(error: &ureq::Error, phase: Phase) -> Failure {
         ureq::Error::Protocol(error) => (NotHttp, error.to_string()),
         ureq::Error::Http(error) => (NotHttp, error.to_string()),
         ureq::Error::BadUri(error) => (Internal, error.clone()),
-        error => (if phase == Phase::Sent { NotHttp } else { Connecting }, error.to_string()),
+        error => (
+            if phase == Phase::Sent {
+                NotHttp
+            } else {
+                Connecting
+            },
+            error.to_string(),
+        ),
     };
     let ambiguous = phase == Phase::Sent && !matches!(kind, Tls | Internal | AddressRefused);
-    Failure { kind, ambiguous, message }
+    Failure {
+        kind,
+        ambiguous,
+        message,
+    }
 }
 
 fn io_failure(error: &io::Error, phase: Phase) -> (FailureKind, String) {
     use FailureKind::*;
-    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let is_tls = error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>());
     let message = match error.source() {
         Some(source) => source.to_string(),
         None => error.to_string(),

@@ -62,13 +62,21 @@ impl Pool {
         for number in 0..threads {
             let incoming = incoming.clone();
             let outgoing = outgoing.clone();
-            let ringer = Ringer { rope: rope.try_clone()?, rung: rung.clone() };
+            let ringer = Ringer {
+                rope: rope.try_clone()?,
+                rung: rung.clone(),
+            };
             std::thread::Builder::new()
                 .name(format!("s2s http {number}"))
                 .stack_size(512 * 1024)
                 .spawn(move || send_all(&incoming, &outgoing, &ringer))?;
         }
-        Ok(Pool { requests, finished, bell, rung })
+        Ok(Pool {
+            requests,
+            finished,
+            bell,
+            rung,
+        })
     }
 
     /// Hands a request to the next free thread.
@@ -109,7 +117,10 @@ impl Ringer {
 
 fn send_all(incoming: &Mutex<Receiver<Request>>, outgoing: &Sender<Finished>, ringer: &Ringer) {
     loop {
-        let request = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let request = incoming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         let Ok(request) = request else { return };
         if outgoing.send(send(&request)).is_err() {
             return;
@@ -121,13 +132,18 @@ fn send_all(incoming: &Mutex<Receiver<Request>>, outgoing: &Sender<Finished>, ri
 fn send(request: &Request) -> Finished {
     let started_at = SystemTime::now().into();
     let clock = Instant::now();
-    let reply = catch_unwind(AssertUnwindSafe(|| request.client.get(&request.url)))
-        .unwrap_or_else(|_| {
+    let reply =
+        catch_unwind(AssertUnwindSafe(|| request.client.get(&request.url))).unwrap_or_else(|_| {
             Reply::Failure(Failure {
                 kind: FailureKind::Internal,
                 ambiguous: true,
                 message: "the HTTP client panicked".to_owned(),
             })
         });
-    Finished { id: request.id, reply, started_at, duration: clock.elapsed() }
+    Finished {
+        id: request.id,
+        reply,
+        started_at,
+        duration: clock.elapsed(),
+    }
 }

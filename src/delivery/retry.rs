@@ -55,7 +55,11 @@ pub fn fate(verdict: &Verdict, attempt: u32, pace: &Pace, chance: f64) -> Fate {
 /// The schedule's pause after attempt number `attempt`, with jitter.
 fn pause(attempt: u32, schedule: &[Duration], chance: f64) -> Duration {
     let place = usize::try_from(attempt.max(1) - 1).unwrap_or(usize::MAX);
-    let pause = schedule.get(place).or(schedule.last()).copied().unwrap_or_default();
+    let pause = schedule
+        .get(place)
+        .or(schedule.last())
+        .copied()
+        .unwrap_or_default();
     pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance)
 }
 
@@ -63,10 +67,18 @@ fn pause(attempt: u32, schedule: &[Duration], chance: f64) -> Duration {
 pub fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(header.parse().map_or(LONGEST_RETRY_AFTER, Duration::from_secs));
+        return Some(
+            header
+                .parse()
+                .map_or(LONGEST_RETRY_AFTER, Duration::from_secs),
+        );
     }
     let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
-    Some(SystemTime::from(date).duration_since(now).unwrap_or_default())
+    Some(
+        SystemTime::from(date)
+            .duration_since(now)
+            .unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
@@ -75,14 +87,30 @@ mod tests {
     use proptest::prelude::*;
 
     fn retry(after: Option<u64>) -> Verdict {
-        Verdict::Retry { message: "HTTP 503".into(), after: after.map(Duration::from_secs) }
+        Verdict::Retry {
+            message: "HTTP 503".into(),
+            after: after.map(Duration::from_secs),
+        }
     }
 
     #[test]
     fn pauses_follow_the_schedule_and_its_last_repeats() {
-        let pace = Pace { max_attempts: 50, ..Pace::default() };
-        for (attempt, seconds) in [(1, 5), (2, 30), (6, 7200), (9, 36_000), (10, 36_000), (49, 36_000)] {
-            assert_eq!(fate(&retry(None), attempt, &pace, 0.5), Fate::Later(Duration::from_secs(seconds)));
+        let pace = Pace {
+            max_attempts: 50,
+            ..Pace::default()
+        };
+        for (attempt, seconds) in [
+            (1, 5),
+            (2, 30),
+            (6, 7200),
+            (9, 36_000),
+            (10, 36_000),
+            (49, 36_000),
+        ] {
+            assert_eq!(
+                fate(&retry(None), attempt, &pace, 0.5),
+                Fate::Later(Duration::from_secs(seconds))
+            );
         }
         assert_eq!(fate(&retry(None), 50, &pace, 0.5), Fate::Parked);
     }
@@ -111,7 +139,11 @@ mod tests {
             ("1.5", None),
             ("", None),
         ] {
-            assert_eq!(parse_retry_after(header, now), seconds.map(Duration::from_secs), "{header}");
+            assert_eq!(
+                parse_retry_after(header, now),
+                seconds.map(Duration::from_secs),
+                "{header}"
+            );
         }
     }
 

@@ -2,13 +2,16 @@
 //!
 //! The worker offers callbacks that are due, asks for the next to send, and says when one is
 //! finished. Callbacks of one (server, action, transaction) go out one after the other in the
-//! order of their ids; a server has at most `max_in_flight` requests at once; servers take turns.
+//! order of their ids; one that must be tried again, or is parked, holds the later ones back, which
+//! are forgotten here until the queue offers them again. A server has at most `max_in_flight`
+//! requests at once; servers take turns.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::Callback;
+use super::retry::Fate;
 
 /// Stands for an action and a transaction id. Two that fall together only wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,9 +62,14 @@ impl Scheduler {
     ///
     /// Callbacks of one server are offered in the order in which they are to go out.
     pub fn offer(&mut self, callback: Callback) {
-        if self.known.insert(callback.id, callback.server.clone()).is_none() {
+        if self
+            .known
+            .insert(callback.id, callback.server.clone())
+            .is_none()
+        {
             let lane = self.lanes.entry(callback.server.clone()).or_default();
-            lane.waiting.push_back((TransactionHash::of(&callback), callback));
+            lane.waiting
+                .push_back((TransactionHash::of(&callback), callback));
         }
     }
 
@@ -110,14 +118,25 @@ impl Scheduler {
         Some(callback)
     }
 
-    /// A callback that [`Scheduler::next`] returned has its outcome, on record.
-    pub fn finished(&mut self, callback: &Callback) {
+    /// A callback that [`Scheduler::next`] returned has its outcome, on record. Unless it is gone,
+    /// later ones of its transaction are forgotten: the queue holds them back.
+    pub fn finished(&mut self, callback: &Callback, fate: Fate) {
         if self.known.remove(&callback.id).is_none() {
             return;
         }
         self.in_flight -= 1;
         if let Some(lane) = self.lanes.get_mut(&callback.server) {
-            lane.in_flight.remove(&TransactionHash::of(callback));
+            let finished = TransactionHash::of(callback);
+            lane.in_flight.remove(&finished);
+            if fate != Fate::Gone {
+                lane.waiting.retain(|(transaction, waiting)| {
+                    let stays = *transaction != finished;
+                    if !stays {
+                        self.known.remove(&waiting.id);
+                    }
+                    stays
+                });
+            }
             if lane.waiting.is_empty() && lane.in_flight.is_empty() {
                 self.lanes.remove(&callback.server);
             }
@@ -129,7 +148,9 @@ impl Lane {
     /// The place of the first waiting callback whose transaction is not in flight. An earlier one
     /// of the same transaction would stand before it, so the order within a transaction is kept.
     fn first_free(&self) -> Option<usize> {
-        self.waiting.iter().position(|(transaction, _)| !self.in_flight.contains(transaction))
+        self.waiting
+            .iter()
+            .position(|(transaction, _)| !self.in_flight.contains(transaction))
     }
 }
 
@@ -139,6 +160,7 @@ mod tests {
     use crate::callback::Action;
     use crate::delivery::Timestamp;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn callback(id: i64, server: u8, transaction: u8) -> Callback {
         Callback {
@@ -155,7 +177,9 @@ mod tests {
     }
 
     fn drain(scheduler: &mut Scheduler, most: usize) -> Vec<i64> {
-        std::iter::from_fn(|| scheduler.next(|_| most)).map(|callback| callback.id).collect()
+        std::iter::from_fn(|| scheduler.next(|_| most))
+            .map(|callback| callback.id)
+            .collect()
     }
 
     #[test]
@@ -165,8 +189,24 @@ mod tests {
             scheduler.offer(callback(id, 0, transaction));
         }
         assert_eq!(drain(&mut scheduler, 10), [1, 3]);
-        scheduler.finished(&callback(1, 0, 7));
+        scheduler.finished(&callback(1, 0, 7), Fate::Gone);
         assert_eq!(drain(&mut scheduler, 10), [2]);
+    }
+
+    #[test]
+    fn a_callback_that_is_tried_again_or_parked_holds_the_later_ones() {
+        for fate in [Fate::Parked, Fate::Later(Duration::from_secs(5))] {
+            let mut scheduler = Scheduler::new(10);
+            for (id, transaction) in [(1, 7), (2, 7), (3, 8), (4, 7)] {
+                scheduler.offer(callback(id, 0, transaction));
+            }
+            assert_eq!(drain(&mut scheduler, 1), [1]);
+            scheduler.finished(&callback(1, 0, 7), fate);
+            assert_eq!(drain(&mut scheduler, 10), [3]);
+            assert_eq!(scheduler.known(), [3]);
+            scheduler.offer(callback(2, 0, 7));
+            assert_eq!(drain(&mut scheduler, 10), [2]);
+        }
     }
 
     #[test]
@@ -226,7 +266,7 @@ mod tests {
                     break;
                 }
                 let place = finishing.next().map_or(0, |index| index.index(flying.len()));
-                scheduler.finished(&flying.swap_remove(place));
+                scheduler.finished(&flying.swap_remove(place), Fate::Gone);
             }
             prop_assert_eq!(sent.len(), callbacks.len());
             prop_assert_eq!((scheduler.waiting(), scheduler.in_flight()), (0, 0));

@@ -99,14 +99,23 @@ impl<'a> Options<'a> {
         options: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Options<'a>, OptionError> {
         let options: Vec<_> = options.into_iter().collect();
-        match options.iter().find(|(name, _)| !network.option_names().any(|known| known == *name)) {
-            Some((name, _)) => Err(OptionError::Unknown { network, option: (*name).to_owned() }),
+        match options
+            .iter()
+            .find(|(name, _)| !network.option_names().any(|known| known == *name))
+        {
+            Some((name, _)) => Err(OptionError::Unknown {
+                network,
+                option: (*name).to_owned(),
+            }),
             None => Ok(Options { network, options }),
         }
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
-        self.options.iter().find(|(key, _)| *key == name).map(|(_, text)| *text)
+        self.options
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, text)| *text)
     }
 
     /// An option that is any text, `""` if it is not given.
@@ -120,7 +129,10 @@ impl<'a> Options<'a> {
         name: &'static str,
         parse: impl FnOnce(&'static str, &str) -> Result<T, Invalid>,
     ) -> Result<T, OptionError> {
-        let missing = OptionError::Missing { network: self.network, option: name };
+        let missing = OptionError::Missing {
+            network: self.network,
+            option: name,
+        };
         parse(name, self.get(name).ok_or(missing)?).map_err(OptionError::Invalid)
     }
 
@@ -130,7 +142,9 @@ impl<'a> Options<'a> {
         name: &'static str,
         pace: &Pace,
     ) -> Result<Option<BaseUrl>, OptionError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
         let url = BaseUrl::parse(name, text).map_err(OptionError::Url)?;
         if !url.is_https() && !pace.allow_http {
             return Err(OptionError::NotHttps { option: name });
@@ -142,21 +156,27 @@ impl<'a> Options<'a> {
     pub fn pace(&self) -> Result<Pace, OptionError> {
         let default = Pace::default();
         Ok(Pace {
-            max_in_flight: self.read("max_in_flight", "an integer from 1 to 256", |text| {
-                integer(text, 1..=256).map(|number| number as usize)
-            })?.unwrap_or(default.max_in_flight),
+            max_in_flight: self
+                .read("max_in_flight", "an integer from 1 to 256", |text| {
+                    integer(text, 1..=256).map(|number| number as usize)
+                })?
+                .unwrap_or(default.max_in_flight),
             requests_per_second: self.read(
                 "requests_per_second",
                 "a number above 0, at most 10000",
                 requests_per_second,
             )?,
             timeout: self
-                .read("timeout", "a duration from 100ms to 2m, such as 10s", |text| {
-                    duration(text, Duration::from_millis(100)..=Duration::from_secs(120))
-                })?
+                .read(
+                    "timeout",
+                    "a duration from 100ms to 2m, such as 10s",
+                    |text| duration(text, Duration::from_millis(100)..=Duration::from_secs(120)),
+                )?
                 .unwrap_or(default.timeout),
             max_attempts: self
-                .read("max_attempts", "an integer from 1 to 50", |text| integer(text, 1..=50))?
+                .read("max_attempts", "an integer from 1 to 50", |text| {
+                    integer(text, 1..=50)
+                })?
                 .unwrap_or(default.max_attempts),
             retry_schedule: self
                 .read(
@@ -175,7 +195,9 @@ impl<'a> Options<'a> {
     }
 
     fn boolean(&self, name: &'static str, default: bool) -> Result<bool, OptionError> {
-        Ok(self.read(name, "true or false", boolean)?.unwrap_or(default))
+        Ok(self
+            .read(name, "true or false", boolean)?
+            .unwrap_or(default))
     }
 
     fn read<T>(
@@ -184,36 +206,53 @@ impl<'a> Options<'a> {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, OptionError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
         match parse(text) {
             Some(value) => Ok(Some(value)),
-            None => Err(OptionError::Bad { option: name, text: text.to_owned(), expected }),
+            None => Err(OptionError::Bad {
+                option: name,
+                text: text.to_owned(),
+                expected,
+            }),
         }
     }
 }
 
 fn integer(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| digits && range.contains(number))
+    text.parse()
+        .ok()
+        .filter(|number| digits && range.contains(number))
 }
 
 fn requests_per_second(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 10_000.0)
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| *rate > 0.0 && *rate <= 10_000.0)
 }
 
 fn duration(text: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
     // A day is a calendar unit to jiff; here it is 24 hours.
     let span = match text.trim().strip_suffix('d').map(str::parse::<u64>) {
         Some(Ok(days)) => Duration::from_secs(days.checked_mul(86_400)?),
-        _ => text.trim().parse::<jiff::SignedDuration>().ok()?.try_into().ok()?,
+        _ => text
+            .trim()
+            .parse::<jiff::SignedDuration>()
+            .ok()?
+            .try_into()
+            .ok()?,
     };
     Some(span).filter(|span| range.contains(span))
 }
 
 fn retry_schedule(text: &str) -> Option<Vec<Duration>> {
     let range = Duration::from_millis(100)..=Duration::from_secs(30 * 86_400);
-    let pauses: Vec<_> =
-        text.split(',').map(|pause| duration(pause, range.clone())).collect::<Option<_>>()?;
+    let pauses: Vec<_> = text
+        .split(',')
+        .map(|pause| duration(pause, range.clone()))
+        .collect::<Option<_>>()?;
     Some(pauses).filter(|pauses| pauses.len() <= 50)
 }
 
@@ -287,12 +326,22 @@ impl fmt::Display for OptionError {
             OptionError::Bad { option, text, .. } => {
                 write!(f, "invalid value for option \"{option}\": {}", Quoted(text))
             }
-            OptionError::Invalid(Invalid { parameter, text, .. }) => {
-                write!(f, "invalid value for option \"{parameter}\": {}", Quoted(text))
+            OptionError::Invalid(Invalid {
+                parameter, text, ..
+            }) => {
+                write!(
+                    f,
+                    "invalid value for option \"{parameter}\": {}",
+                    Quoted(text)
+                )
             }
             OptionError::Url(error) => {
                 let BaseUrlError { name, .. } = error;
-                write!(f, "invalid value for option \"{name}\": {}", Quoted(&error.shown()))
+                write!(
+                    f,
+                    "invalid value for option \"{name}\": {}",
+                    Quoted(&error.shown())
+                )
             }
             OptionError::NotHttps { option } => {
                 write!(f, "option \"{option}\" is not an https URL")
@@ -318,9 +367,9 @@ impl Problem for OptionError {
             OptionError::Bad { expected, .. } => Some(format!("It is not {expected}.")),
             OptionError::Invalid(invalid) => invalid.detail(),
             OptionError::Url(error) => error.detail(),
-            OptionError::NoOptions { network, object, .. } => {
-                Some(format!("A {object} of {} has no options.", network.name()))
-            }
+            OptionError::NoOptions {
+                network, object, ..
+            } => Some(format!("A {object} of {} has no options.", network.name())),
             _ => None,
         }
     }
@@ -334,13 +383,14 @@ impl Problem for OptionError {
                     None => valid,
                 })
             }
-            OptionError::Missing { network, .. } => {
-                Some(format!("Valid options are {}.", list(network.option_names())))
-            }
+            OptionError::Missing { network, .. } => Some(format!(
+                "Valid options are {}.",
+                list(network.option_names())
+            )),
             OptionError::Url(error) => error.hint(),
-            OptionError::NotHttps { .. } => {
-                Some("Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned())
-            }
+            OptionError::NotHttps { .. } => Some(
+                "Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -353,7 +403,11 @@ mod tests {
 
     fn server(options: &[(&str, &str)]) -> Result<Server, OptionError> {
         let required = [("campaign_id", "1"), ("product_id", "2")];
-        Server::parse("s", Network::TradeTracker, required.iter().chain(options).copied())
+        Server::parse(
+            "s",
+            Network::TradeTracker,
+            required.iter().chain(options).copied(),
+        )
     }
 
     #[test]
@@ -422,17 +476,33 @@ mod tests {
             Err(OptionError::NotHttps { option: "sale_url" })
         ));
         assert!(server(&[("sale_url", "http://ts.example/"), ("allow_http", "true")]).is_ok());
-        assert!(matches!(server(&[("sale_url", "x")]), Err(OptionError::Url(_))));
+        assert!(matches!(
+            server(&[("sale_url", "x")]),
+            Err(OptionError::Url(_))
+        ));
     }
 
     #[test]
     fn unknown_and_missing_options_are_named_with_the_valid_ones() {
         let error = server(&[("time_out", "10s")]).unwrap_err();
         assert_eq!(error.to_string(), "invalid option \"time_out\"");
-        assert!(error.hint().unwrap().starts_with("Did you mean \"timeout\"? Valid options are campaign_id, "));
+        assert!(
+            error
+                .hint()
+                .unwrap()
+                .starts_with("Did you mean \"timeout\"? Valid options are campaign_id, ")
+        );
         let error = Server::parse("s", Network::TradeTracker, [("campaign_id", "1")]).unwrap_err();
         assert_eq!(error.to_string(), "option \"product_id\" is required");
-        let error = Server::parse("s", Network::TradeTracker, [("campaign_id", "x"), ("product_id", "1")]).unwrap_err();
-        assert_eq!(error.to_string(), "invalid value for option \"campaign_id\": \"x\"");
+        let error = Server::parse(
+            "s",
+            Network::TradeTracker,
+            [("campaign_id", "x"), ("product_id", "1")],
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid value for option \"campaign_id\": \"x\""
+        );
     }
 }

@@ -15,8 +15,13 @@ pub const LEAD_URL: BaseUrl = BaseUrl::from_static("https://tl.tradetracker.net/
 pub const SALE_URL: BaseUrl = BaseUrl::from_static("https://ts.tradetracker.net/");
 
 /// The options of a server that are TradeTracker's own.
-pub const OPTIONS: &[&str] =
-    &["campaign_id", "product_id", "tracking_group_id", "lead_url", "sale_url"];
+pub const OPTIONS: &[&str] = &[
+    "campaign_id",
+    "product_id",
+    "tracking_group_id",
+    "lead_url",
+    "sale_url",
+];
 
 const LEAD: Names = Names {
     known: &[
@@ -175,13 +180,21 @@ mod tests {
 
     #[test]
     fn the_conversion_overrides_product_and_tracking_group() {
-        let options = [("tracking_group_id", "7"), ("lead_url", "https://t.shop.example/l")];
+        let options = [
+            ("tracking_group_id", "7"),
+            ("lead_url", "https://t.shop.example/l"),
+        ];
         let lead = [("transaction_id", "1"), ("voucher_code", "V")];
         assert_eq!(
             url(&options, Action::Lead, &lead),
             "https://t.shop.example/l?s2s=1&cid=1234&pid=56&tgi=7&tid=1&descrMerchant=&descrAffiliate=&data=&vc=V"
         );
-        let own = [lead[0], lead[1], ("product_id", "9"), ("tracking_group_id", "8")];
+        let own = [
+            lead[0],
+            lead[1],
+            ("product_id", "9"),
+            ("tracking_group_id", "8"),
+        ];
         assert_eq!(
             url(&options, Action::Lead, &own),
             "https://t.shop.example/l?s2s=1&cid=1234&pid=9&tgi=8&tid=1&descrMerchant=&descrAffiliate=&data=&vc=V"

@@ -13,9 +13,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::error::PgResult;
-use crate::click_id::{
-    ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of,
-};
+use crate::click_id::{ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of};
 use crate::url::query_parameter;
 
 /// A value of the SQL type `s2s.click_id`.
@@ -81,7 +79,10 @@ fn parse(text: &str, typmod: i32) -> Result<ClickId<'_>, ClickIdError> {
 
 fn not_utf8(bytes: &[u8]) -> ClickIdError {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    ClickIdError { text, problem: ClickIdProblem::NotUtf8 }
+    ClickIdError {
+        text,
+        problem: ClickIdProblem::NotUtf8,
+    }
 }
 
 #[pg_extern(sql = false)]
@@ -112,20 +113,31 @@ fn click_id_recv(
         CStr::from_ptr(text)
     };
     let text = text.to_str().map_err(|_| not_utf8(text.to_bytes()))?;
-    Ok(StoredClickId(Cow::Owned(parse(text, typmod)?.into_text().into_owned())))
+    Ok(StoredClickId(Cow::Owned(
+        parse(text, typmod)?.into_text().into_owned(),
+    )))
 }
 
 #[pg_extern(sql = false)]
 fn click_id_typmod_in(modifiers: Array<&CStr>) -> PgResult<i32> {
-    let names: Vec<_> = modifiers.iter().flatten().map(CStr::to_string_lossy).collect();
+    let names: Vec<_> = modifiers
+        .iter()
+        .flatten()
+        .map(CStr::to_string_lossy)
+        .collect();
     let form = Form::from_name(&names.join(","))?;
-    let place = Form::ALL.iter().position(|known| *known == form).unwrap_or_default();
+    let place = Form::ALL
+        .iter()
+        .position(|known| *known == form)
+        .unwrap_or_default();
     Ok(place as i32 + 1)
 }
 
 #[pg_extern(sql = false)]
 fn click_id_typmod_out(typmod: i32) -> std::ffi::CString {
-    let text = form_of(typmod).map(|form| format!("({})", form.name())).unwrap_or_default();
+    let text = form_of(typmod)
+        .map(|form| format!("({})", form.name()))
+        .unwrap_or_default();
     std::ffi::CString::new(text).unwrap_or_default()
 }
 
@@ -139,7 +151,10 @@ fn click_id_check_form<'a>(
     if let Some(form) = form_of(typmod) {
         ClickId::from_stored(id.as_str())
             .check_form(form)
-            .map_err(|problem| ClickIdError { text: id.as_str().to_owned(), problem })?;
+            .map_err(|problem| ClickIdError {
+                text: id.as_str().to_owned(),
+                problem,
+            })?;
     }
     Ok(id)
 }

@@ -82,8 +82,11 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResu
                 .iter()
                 .find(|candidate| candidate.tgoid == trigger);
             if let Some(trigger) = found {
-                let definition =
-                    Definition { trigger, table: relation, action: action_of(trigger.tgfoid) };
+                let definition = Definition {
+                    trigger,
+                    table: relation,
+                    action: action_of(trigger.tgfoid),
+                };
                 result = match what {
                     What::Everything => definition.check(),
                     What::Columns if trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
@@ -103,7 +106,11 @@ fn action_of(function: pg_sys::Oid) -> Action {
     // SAFETY: a catalog look-up within a transaction; the name is NUL-terminated.
     let name = unsafe {
         let name = pg_sys::get_func_name(function);
-        if name.is_null() { c"" } else { std::ffi::CStr::from_ptr(name) }
+        if name.is_null() {
+            c""
+        } else {
+            std::ffi::CStr::from_ptr(name)
+        }
     };
     Action::ALL
         .into_iter()

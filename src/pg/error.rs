@@ -71,5 +71,9 @@ report_problems!(
 
 /// A failure of the SPI, which only a defect of ours can cause.
 pub fn spi(error: pgrx::spi::Error) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, error.to_string(), "s2s")
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+        error.to_string(),
+        "s2s",
+    )
 }

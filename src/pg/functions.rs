@@ -88,7 +88,9 @@ fn tradetracker_account(
         Some(number) => PositiveId::new(parameter, number),
         None => Err(Invalid::new(parameter, "", Reason::Missing)),
     };
-    let base = base_url.map(|text| BaseUrl::parse("base_url", text)).transpose()?;
+    let base = base_url
+        .map(|text| BaseUrl::parse("base_url", text))
+        .transpose()?;
     Ok(tradetracker::Account {
         campaign_id: id("campaign_id", campaign_id)?,
         product_id: id("product_id", product_id)?,
@@ -210,7 +212,12 @@ fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult<Opt
         return Ok(None);
     }
     server.url(action, said)?;
-    Ok(Some(queue::enqueue(&Entry { server: &server.name, action, said, problem: None })))
+    Ok(Some(queue::enqueue(&Entry {
+        server: &server.name,
+        action,
+        said,
+        problem: None,
+    })))
 }
 
 fn conversion<'a>(
@@ -235,7 +242,10 @@ fn conversion<'a>(
 }
 
 fn set_price<'a>(said: &mut Parameters<'a>, amount: Option<AnyNumeric>, currency: Option<&'a str>) {
-    said.set("amount", amount.map(|amount| amount.to_string()).unwrap_or_default());
+    said.set(
+        "amount",
+        amount.map(|amount| amount.to_string()).unwrap_or_default(),
+    );
     said.set("currency", currency.unwrap_or_default());
 }
 
@@ -251,7 +261,9 @@ fn set_further<'a>(
     if let Some(number) = product_id {
         said.set("product_id", number.to_string());
     }
-    let Some(JsonB(json)) = parameters else { return Ok(()) };
+    let Some(JsonB(json)) = parameters else {
+        return Ok(());
+    };
     let Some(object) = json.as_object() else {
         return Err(further(FurtherProblem::NotAnObject));
     };
@@ -291,13 +303,21 @@ impl std::fmt::Display for FurtherProblem<'_> {
         match self {
             FurtherProblem::NotAnObject => f.write_str("parameters is not a JSON object"),
             FurtherProblem::Nested(name) => {
-                write!(f, "parameter {} is not a text", crate::problem::Quoted(name))
+                write!(
+                    f,
+                    "parameter {} is not a text",
+                    crate::problem::Quoted(name)
+                )
             }
             FurtherProblem::Unknown(name, _) => {
                 write!(f, "unknown parameter: {}", crate::problem::Quoted(name))
             }
             FurtherProblem::Twice(name) => {
-                write!(f, "parameter {} is given twice", crate::problem::Quoted(name))
+                write!(
+                    f,
+                    "parameter {} is given twice",
+                    crate::problem::Quoted(name)
+                )
             }
         }
     }
@@ -310,9 +330,11 @@ impl Problem for FurtherProblem<'_> {
 
     fn hint(&self) -> Option<String> {
         match self {
-            FurtherProblem::Unknown(name, known) => {
-                Some(crate::problem::did_you_mean("parameters", name, known.iter().copied()))
-            }
+            FurtherProblem::Unknown(name, known) => Some(crate::problem::did_you_mean(
+                "parameters",
+                name,
+                known.iter().copied(),
+            )),
             _ => None,
         }
     }

@@ -88,7 +88,10 @@ fn wait_for(database: pg_sys::Oid, mut worker: DynamicBackgroundWorker) {
 }
 
 fn is_stopped(worker: &mut DynamicBackgroundWorker) -> bool {
-    matches!(worker.pid(), Err(pgrx::bgworkers::BackgroundWorkerStatus::Stopped))
+    matches!(
+        worker.pid(),
+        Err(pgrx::bgworkers::BackgroundWorkerStatus::Stopped)
+    )
 }
 
 /// When a worker was started, and how long to wait before it is started again.
@@ -102,7 +105,9 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
     let now = Instant::now();
     let mut sleep = None;
     for slot in board.slots() {
-        let Some(database) = slot.database() else { continue };
+        let Some(database) = slot.database() else {
+            continue;
+        };
         if !slot.wanted.load(SeqCst) || slot.pid.load(SeqCst) != 0 {
             continue;
         }
@@ -111,7 +116,9 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
             start => {
                 let lived_long = |start: &Start| now > start.at + 10 * RESTART_PAUSE;
                 let pause = match start {
-                    Some(start) if !lived_long(start) => (start.pause * 2).min(LONGEST_RESTART_PAUSE),
+                    Some(start) if !lived_long(start) => {
+                        (start.pause * 2).min(LONGEST_RESTART_PAUSE)
+                    }
                     _ => RESTART_PAUSE,
                 };
                 starts.insert(database, Start { at: now, pause });
@@ -166,8 +173,7 @@ fn databases() -> Vec<pg_sys::Oid> {
             let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
             let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
             loop {
-                let tuple =
-                    pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
                 if tuple.is_null() {
                     break;
                 }

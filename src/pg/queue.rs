@@ -231,7 +231,8 @@ fn insert(entry: &Entry) -> i64 {
         "" => None,
         text => ClickId::parse(text).ok(),
     };
-    let is_column = |name: &str| name == "transaction_id" || (name == "click_id" && click_id.is_some());
+    let is_column =
+        |name: &str| name == "transaction_id" || (name == "click_id" && click_id.is_some());
     let parameters: serde_json::Map<_, _> = entry
         .said
         .iter()
@@ -352,8 +353,8 @@ unsafe fn insert_by_executor(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTa
     // SAFETY: as the caller says; the executor state lives until all is done.
     unsafe {
         let state = pg_sys::CreateExecutorState();
-        let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
-            .cast::<pg_sys::ResultRelInfo>();
+        let info =
+            pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
         pg_sys::InitResultRelInfo(info, queue, 1, std::ptr::null_mut(), 0);
         pg_sys::ExecOpenIndices(info, false);
         pg_sys::ExecInsertIndexTuples(

@@ -43,9 +43,11 @@ fn validate(
         _ => "foreign-data wrapper",
     };
     match options.first() {
-        Some((name, _)) => {
-            Err(OptionError::NoOptions { network, option: (*name).to_owned(), object })
-        }
+        Some((name, _)) => Err(OptionError::NoOptions {
+            network,
+            option: (*name).to_owned(),
+            object,
+        }),
         None => Ok(()),
     }
 }
@@ -89,7 +91,11 @@ impl fmt::Display for ServerProblem {
                 write!(f, "server {} does not exist", Quoted(server))
             }
             ServerProblem::NotANetwork { server, .. } => {
-                write!(f, "server {} is not one of an affiliate network", Quoted(server))
+                write!(
+                    f,
+                    "server {} is not one of an affiliate network",
+                    Quoted(server)
+                )
             }
             ServerProblem::NotAllowed(server) => {
                 write!(f, "permission denied for foreign server {}", Quoted(server))
@@ -113,9 +119,10 @@ impl Problem for ServerProblem {
 
     fn detail(&self) -> Option<String> {
         match self {
-            ServerProblem::NotANetwork { wrapper, .. } => {
-                Some(format!("It belongs to the foreign-data wrapper {}.", Quoted(wrapper)))
-            }
+            ServerProblem::NotANetwork { wrapper, .. } => Some(format!(
+                "It belongs to the foreign-data wrapper {}.",
+                Quoted(wrapper)
+            )),
             ServerProblem::Options { error, .. } => error.detail(),
             _ => None,
         }
@@ -172,15 +179,21 @@ pub fn read(name: &str) -> Result<Server, ServerProblem> {
         server: name.to_owned(),
         wrapper: wrapper.clone(),
     })?;
-    let options = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Server::parse(name, network, options)
-        .map_err(|error| ServerProblem::Options { server: name.to_owned(), error })
+    let options = options
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    Server::parse(name, network, options).map_err(|error| ServerProblem::Options {
+        server: name.to_owned(),
+        error,
+    })
 }
 
 /// Whether the current user has USAGE on the server.
 #[allow(unsafe_code)]
 pub fn may_use(name: &str) -> bool {
-    let Ok(c_name) = CString::new(name) else { return false };
+    let Ok(c_name) = CString::new(name) else {
+        return false;
+    };
     // SAFETY: catalog look-ups within a transaction.
     unsafe {
         let oid = pg_sys::get_foreign_server_oid(c_name.as_ptr(), true);
@@ -216,5 +229,7 @@ unsafe fn read_options(options: *mut pg_sys::List) -> Vec<(String, String)> {
 #[allow(unsafe_code)]
 unsafe fn text(c_string: *const std::ffi::c_char) -> String {
     // SAFETY: as the caller says.
-    unsafe { CStr::from_ptr(c_string) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(c_string) }
+        .to_string_lossy()
+        .into_owned()
 }

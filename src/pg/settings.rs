@@ -126,8 +126,13 @@ pub fn allow_private_addresses() -> bool {
 
 /// `s2s.user_agent`; what is no header value is taken as empty.
 pub fn user_agent() -> String {
-    let set = USER_AGENT.get().and_then(|text| text.into_string().ok()).unwrap_or_default();
-    let is_header_value = set.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let set = USER_AGENT
+        .get()
+        .and_then(|text| text.into_string().ok())
+        .unwrap_or_default();
+    let is_header_value = set
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     match set.trim() {
         text if is_header_value && !text.is_empty() => text.to_owned(),
         _ => DEFAULT_USER_AGENT.to_owned(),

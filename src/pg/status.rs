@@ -34,12 +34,28 @@ fn worker_status() -> TableIterator<
     let row = match wake::my_slot() {
         None => {
             let hint = "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
-            (false, None, None, None, None, last_error, Some(hint.to_owned()))
+            (
+                false,
+                None,
+                None,
+                None,
+                None,
+                last_error,
+                Some(hint.to_owned()),
+            )
         }
         Some(slot) => match slot.pid.load(SeqCst) {
             0 => {
                 let hint = "The worker is starting, or cannot: see the server's log. Raise max_worker_processes if it says that there is no free slot.";
-                (false, None, None, None, None, last_error, Some(hint.to_owned()))
+                (
+                    false,
+                    None,
+                    None,
+                    None,
+                    None,
+                    last_error,
+                    Some(hint.to_owned()),
+                )
             }
             pid => (
                 true,
@@ -125,7 +141,12 @@ fn sleep(duration: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: the latch of this process.
     unsafe {
-        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            milliseconds,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     pg_sys::check_for_interrupts!();

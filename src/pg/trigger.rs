@@ -152,8 +152,10 @@ impl Definition<'_> {
             Some(name) if name.is_empty() => return Err(TriggerProblem::NoServer),
             Some(name) => server::find(Some(name)).map_err(TriggerProblem::Server)?,
         };
-        let names =
-            server.network().names(self.action).map_err(TriggerProblem::NoSuchAction)?;
+        let names = server
+            .network()
+            .names(self.action)
+            .map_err(TriggerProblem::NoSuchAction)?;
         match self.mapping(&arguments, names) {
             (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
             (_, None) => Ok(()),
@@ -204,7 +206,8 @@ impl Definition<'_> {
             Err(problem) => return (Mapping::default(), Some(problem)),
         };
         let columns = self.columns();
-        let names = |columns: &[&Column]| columns.iter().map(|column| column.name.clone()).collect();
+        let names =
+            |columns: &[&Column]| columns.iter().map(|column| column.name.clone()).collect();
         let table = self.table_name();
         let is_unknown = |name: &&str| !columns.iter().any(|column| column.name == *name);
         let unknown = mapping.columns().find(is_unknown).map(str::to_owned);
@@ -217,14 +220,19 @@ impl Definition<'_> {
             return (mapping, Some(problem));
         }
         if !mapping.sets("click_id") {
-            let click_ids: Vec<_> =
-                columns.iter().filter(|column| column.type_oid == click_id_type()).collect();
+            let click_ids: Vec<_> = columns
+                .iter()
+                .filter(|column| column.type_oid == click_id_type())
+                .collect();
             match click_ids.as_slice() {
                 [one] => mapping.default_click_id(&one.name),
                 // A voucher can credit without any click id.
                 [] if mapping.sets("voucher_code") => {}
                 found => {
-                    let problem = MappingError::NoClickId { table, columns: names(found) };
+                    let problem = MappingError::NoClickId {
+                        table,
+                        columns: names(found),
+                    };
                     return (mapping, Some(problem));
                 }
             }
@@ -284,7 +292,10 @@ impl Definition<'_> {
         let parameters = mapping
             .parameters()
             .map(|(name, template)| {
-                (name.to_owned(), template.pieces().iter().filter_map(part).collect())
+                (
+                    name.to_owned(),
+                    template.pieces().iter().filter_map(part).collect(),
+                )
             })
             .collect();
         Plan {
@@ -313,7 +324,9 @@ struct Column {
 #[allow(unsafe_code)]
 fn name_text(name: &pg_sys::NameData) -> String {
     // SAFETY: names in the catalogs are NUL-terminated.
-    unsafe { CStr::from_ptr(name.data.as_ptr()) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(name.data.as_ptr()) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The OID of `s2s.click_id`.
@@ -404,7 +417,10 @@ fn invalidate(concerns: impl Fn(&Plan) -> bool) {
     PLANS.with(|plans| {
         // The map is never borrowed across a call of PostgreSQL's, so it is free here.
         if let Ok(plans) = plans.try_borrow() {
-            plans.values().filter(|plan| concerns(plan)).for_each(|plan| plan.valid.set(false));
+            plans
+                .values()
+                .filter(|plan| concerns(plan))
+                .for_each(|plan| plan.valid.set(false));
         }
     });
 }
@@ -423,8 +439,11 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
             ));
         }
         let data = &*context.cast::<pg_sys::TriggerData>();
-        let definition =
-            Definition { trigger: &*data.tg_trigger, table: data.tg_relation, action };
+        let definition = Definition {
+            trigger: &*data.tg_trigger,
+            table: data.tg_relation,
+            action,
+        };
         if let Some(what) = definition.wrong_timing() {
             let place = definition.place();
             return Err(report_in(Some(&place), &TriggerProblem::Timing(what)));
@@ -432,7 +451,11 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
         if settings::enabled() {
             let is_update =
                 data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
-            let tuple = if is_update { data.tg_newtuple } else { data.tg_trigtuple };
+            let tuple = if is_update {
+                data.tg_newtuple
+            } else {
+                data.tg_trigtuple
+            };
             let row = Row::new((*data.tg_relation).rd_att, tuple);
             plan_of(&definition).report(&row)?;
         }
@@ -465,8 +488,10 @@ impl Row {
         // SAFETY: as the caller says; the arrays have a place for each attribute.
         unsafe {
             let count = (*descriptor).natts as usize;
-            let mut row =
-                Row { values: vec![pg_sys::Datum::null(); count], nulls: vec![true; count] };
+            let mut row = Row {
+                values: vec![pg_sys::Datum::null(); count],
+                nulls: vec![true; count],
+            };
             pg_sys::heap_deform_tuple(
                 tuple,
                 descriptor,
@@ -523,7 +548,12 @@ impl Plan {
                 Err(problem) => Some(Box::new(problem)),
             },
         };
-        let entry = Entry { server: &self.server_name, action: self.action, said: &said, problem: None };
+        let entry = Entry {
+            server: &self.server_name,
+            action: self.action,
+            said: &said,
+            problem: None,
+        };
         match problem {
             None => {
                 queue::enqueue(&entry);
@@ -533,8 +563,14 @@ impl Plan {
             }
             Some(problem) => {
                 let reason = problem.one_line();
-                let id = queue::enqueue(&Entry { problem: Some(&reason), ..entry });
-                log!("s2s: callback {id} for server \"{}\" is parked: {reason}", self.server_name);
+                let id = queue::enqueue(&Entry {
+                    problem: Some(&reason),
+                    ..entry
+                });
+                log!(
+                    "s2s: callback {id} for server \"{}\" is parked: {reason}",
+                    self.server_name
+                );
             }
         }
         Ok(())

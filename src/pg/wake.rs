@@ -92,16 +92,21 @@ impl Board {
 
     /// The slot of a database, if it has one.
     pub fn find(&self, database: pg_sys::Oid) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.database() == Some(database))
+        self.slots
+            .iter()
+            .find(|slot| slot.database() == Some(database))
     }
 
     /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
     pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
         let becomes_ours = |slot: &&Slot| {
-            let taken = slot.database.compare_exchange(0, database.to_u32(), SeqCst, SeqCst);
+            let taken = slot
+                .database
+                .compare_exchange(0, database.to_u32(), SeqCst, SeqCst);
             taken.is_ok() || slot.database() == Some(database)
         };
-        self.find(database).or_else(|| self.slots.iter().find(becomes_ours))
+        self.find(database)
+            .or_else(|| self.slots.iter().find(becomes_ours))
     }
 
     /// This process is the launcher from now on.
@@ -155,7 +160,8 @@ impl Slot {
         self.in_flight.store(0, SeqCst);
         self.last_delivery_at.store(0, SeqCst);
         // SAFETY: reads the clock.
-        self.started_at.store(unsafe { pg_sys::GetCurrentTimestamp() }, SeqCst);
+        self.started_at
+            .store(unsafe { pg_sys::GetCurrentTimestamp() }, SeqCst);
         true
     }
 
@@ -228,7 +234,11 @@ unsafe extern "C-unwind" fn on_transaction_end(
     }
     match event {
         XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
-            AT_COMMIT.set(AtCommit { wake: false, reload: false, ..at_commit });
+            AT_COMMIT.set(AtCommit {
+                wake: false,
+                reload: false,
+                ..at_commit
+            });
         }
         _ => return,
     }

@@ -50,7 +50,9 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
         }
         return;
     }
-    let Some(slot) = board.claim(database) else { return };
+    let Some(slot) = board.claim(database) else {
+        return;
+    };
     if !slot.occupy() {
         return;
     }
@@ -255,9 +257,17 @@ impl Worker {
         let now = Instant::now();
         if is_safety_look {
             // While there are attempts to delete, the next look is at once.
-            self.next_safety_look = if found.expired { now } else { now + SAFETY_LOOK };
+            self.next_safety_look = if found.expired {
+                now
+            } else {
+                now + SAFETY_LOOK
+            };
         }
-        let mut pause = if found.prepared { PREPARED_LOOK } else { SAFETY_LOOK };
+        let mut pause = if found.prepared {
+            PREPARED_LOOK
+        } else {
+            SAFETY_LOOK
+        };
         if let Some(next) = found.next_due {
             pause = pause.min(Timestamp::from(SystemTime::now()).until(next));
         }
@@ -270,7 +280,11 @@ impl Worker {
 
     fn paused(&self) -> Vec<String> {
         let paused = |lane: &&Lane| lane.server.pace.paused;
-        self.lanes.values().filter(paused).map(|lane| lane.server.name.clone()).collect()
+        self.lanes
+            .values()
+            .filter(paused)
+            .map(|lane| lane.server.name.clone())
+            .collect()
     }
 
     /// Hands the pool all that may be sent now.
@@ -285,7 +299,11 @@ impl Worker {
         while let Some(callback) = self.scheduler.next(limit) {
             match request(lanes, &callback) {
                 Ok((client, url)) => {
-                    self.pool.send(Request { id: callback.id, client, url: url.clone() });
+                    self.pool.send(Request {
+                        id: callback.id,
+                        client,
+                        url: url.clone(),
+                    });
                     self.flying.insert(callback.id, Flying { callback, url });
                 }
                 Err(message) => self.unrecorded.push(unsendable(callback, message)),
@@ -296,7 +314,9 @@ impl Worker {
     /// Judges what the pool has finished.
     fn collect(&mut self) {
         for finished in self.pool.finished() {
-            let Some(flying) = self.flying.remove(&finished.id) else { continue };
+            let Some(flying) = self.flying.remove(&finished.id) else {
+                continue;
+            };
             let outcome = self.judge(flying, finished);
             self.unrecorded.push(outcome);
         }
@@ -358,11 +378,15 @@ impl Worker {
 
     /// An outcome is on record: the next callback of its transaction may go.
     fn recorded(&mut self, outcome: &Outcome) {
-        let Outcome { callback, verdict, .. } = outcome;
+        let Outcome {
+            callback, verdict, ..
+        } = outcome;
         match outcome.fate {
             Fate::Gone => {
                 let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
                 self.slot.last_delivery_at.store(at, SeqCst);
+                // It may have held later ones of its transaction: read them now.
+                self.more_due |= callback.attempts > 0;
             }
             Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),
             Fate::Parked => log!(
@@ -372,7 +396,7 @@ impl Worker {
                 verdict.message()
             ),
         }
-        self.scheduler.finished(callback);
+        self.scheduler.finished(callback, outcome.fate);
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
@@ -386,7 +410,9 @@ impl Worker {
     /// Shows sessions what the worker is doing.
     fn publish(&self) {
         let in_flight = self.scheduler.in_flight();
-        self.slot.in_flight.store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
+        self.slot
+            .in_flight
+            .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
         let is_idle = in_flight == 0 && self.unrecorded.is_empty() && !self.more_due;
         if is_idle && self.failures == 0 {
             self.slot.idle_at.store(self.seen_wakes, SeqCst);
@@ -436,8 +462,14 @@ fn refresh(
             ca_file: server.pace.ca_file.clone(),
         };
         let lane = match old.remove(&server.name) {
-            Some(lane) if lane.settings == settings && lane.client.is_ok() => Lane { server, ..lane },
-            _ => Lane { client: Client::new(&settings, roots), server, settings },
+            Some(lane) if lane.settings == settings && lane.client.is_ok() => {
+                Lane { server, ..lane }
+            }
+            _ => Lane {
+                client: Client::new(&settings, roots),
+                server,
+                settings,
+            },
         };
         lanes.insert(lane.server.name.clone(), lane);
     }
@@ -472,7 +504,9 @@ fn unsendable(callback: Callback, message: String) -> Outcome {
 /// So much of a body as is kept, cut between characters and without NUL.
 fn shorten(mut body: String) -> String {
     body.retain(|c| c != '\0');
-    let end = (0..=MOST_KEPT.min(body.len())).rev().find(|end| body.is_char_boundary(*end));
+    let end = (0..=MOST_KEPT.min(body.len()))
+        .rev()
+        .find(|end| body.is_char_boundary(*end));
     body.truncate(end.unwrap_or_default());
     body
 }

@@ -153,7 +153,9 @@ pub fn read_due(known: Vec<i64>, limit: usize, paused: Vec<String>) -> Found {
                 found.due.push(callback);
             }
             found.limited = of_server.values().any(|count| *count >= limit);
-            let next = client.select(queue::NEXT_DUE, None, &[paused.into()])?.first();
+            let next = client
+                .select(queue::NEXT_DUE, None, &[paused.into()])?
+                .first();
             found.next_due = next.get_one::<TimestampWithTimeZone>()?.map(timestamp);
             Ok(found)
         })
@@ -164,7 +166,9 @@ pub fn read_due(known: Vec<i64>, limit: usize, paused: Vec<String>) -> Found {
 fn read_callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
     let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
     let time = |column| -> spi::Result<Timestamp> {
-        Ok(row.get::<TimestampWithTimeZone>(column)?.map_or(Timestamp::INFINITY, timestamp))
+        Ok(row
+            .get::<TimestampWithTimeZone>(column)?
+            .map_or(Timestamp::INFINITY, timestamp))
     };
     let parameters = match row.get::<JsonB>(6)? {
         Some(JsonB(serde_json::Value::Object(object))) => object
@@ -185,7 +189,10 @@ fn read_callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
         parameters,
         created_at: time(7)?,
         due_at: time(8)?,
-        attempts: row.get::<i32>(9)?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        attempts: row
+            .get::<i32>(9)?
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
     })
 }
 
@@ -201,10 +208,15 @@ pub fn read_servers() -> Vec<Result<Server, String>> {
             for row in client.select(queue::SERVERS, None, &[])? {
                 let name: String = row.get(1)?.unwrap_or_default();
                 let wrapper: String = row.get(2)?.unwrap_or_default();
-                let Some(network) = Network::from_name(&wrapper) else { continue };
+                let Some(network) = Network::from_name(&wrapper) else {
+                    continue;
+                };
                 let names: Vec<String> = row.get(3)?.unwrap_or_default();
                 let values: Vec<String> = row.get(4)?.unwrap_or_default();
-                let options = names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+                let options = names
+                    .iter()
+                    .map(String::as_str)
+                    .zip(values.iter().map(String::as_str));
                 servers.push(
                     Server::parse(&name, network, options)
                         .map_err(|problem| format!("server \"{name}\": {problem}")),
@@ -218,7 +230,9 @@ pub fn read_servers() -> Vec<Result<Server, String>> {
 
 /// Whether transactions of this database are prepared.
 pub fn any_prepared() -> bool {
-    Spi::get_one(queue::ANY_PREPARED).unwrap_or_report_spi().unwrap_or(false)
+    Spi::get_one(queue::ANY_PREPARED)
+        .unwrap_or_report_spi()
+        .unwrap_or(false)
 }
 
 /// Deletes a batch of attempts that are too old; true if there may be more.

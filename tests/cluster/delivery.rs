@@ -12,12 +12,18 @@ fn commit_sends_the_callback() {
     shop.wait_until_idle();
     assert_eq!(
         shop.receiver.targets(),
-        ["/l?s2s=1&cid=1234&pid=56&tgi=&tid=123456&descrMerchant=new%20player\
-          &descrAffiliate=new%20player&data=0%3A%3A12345%3A%3Areference%3A%3A%3A%3A1405418672"]
+        [
+            "/l?s2s=1&cid=1234&pid=56&tgi=&tid=123456&descrMerchant=new%20player\
+          &descrAffiliate=new%20player&data=0%3A%3A12345%3A%3Areference%3A%3A%3A%3A1405418672"
+        ]
     );
     let request = &shop.receiver.requests()[0];
     assert_eq!(request.method, "GET");
-    assert!(request.header("user-agent").is_some_and(|name| name.starts_with("pgrx-ext/")));
+    assert!(
+        request
+            .header("user-agent")
+            .is_some_and(|name| name.starts_with("pgrx-ext/"))
+    );
     assert_eq!(shop.number("select count(*) from s2s.queue"), 0);
     assert_eq!(
         shop.number(
@@ -66,7 +72,9 @@ fn killed_worker_comes_back() {
     let mut shop = Shop::open(shared_cluster(), "killed_worker");
     let first = wait_for_some(PATIENCE, "a worker runs", || shop.worker_pid());
     shop.sql(&format!("select pg_terminate_backend({first})"));
-    wait_for(PATIENCE, "another worker runs", || shop.worker_pid().is_some_and(|pid| pid != first));
+    wait_for(PATIENCE, "another worker runs", || {
+        shop.worker_pid().is_some_and(|pid| pid != first)
+    });
     shop.insert([1]);
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1]);

@@ -27,7 +27,10 @@ fn readme_sql_runs() {
     let examples = examples(&text);
     assert!(!examples.is_empty(), "README.md has no SQL");
     let cluster = Cluster::builder().without_preload().start();
-    cluster.connect("postgres").batch_execute("create database readme").expect("create database");
+    cluster
+        .connect("postgres")
+        .batch_execute("create database readme")
+        .expect("create database");
     let mut client = cluster.connect("readme");
     for example in examples {
         let result = run(&mut client, &example.sql);
@@ -55,7 +58,10 @@ fn run(client: &mut Client, sql: &str) -> Vec<String> {
         Ok(replies) => replies,
         Err(error) => {
             let message = error.as_db_error().map(|error| error.message().to_owned());
-            return vec![format!("ERROR: {}", message.unwrap_or_else(|| format!("{error:?}")))];
+            return vec![format!(
+                "ERROR: {}",
+                message.unwrap_or_else(|| format!("{error:?}"))
+            )];
         }
     };
     let returns_rows = |reply: &_| matches!(reply, SimpleQueryMessage::RowDescription(_));
@@ -77,7 +83,9 @@ fn examples(markdown: &str) -> Vec<Example> {
     let mut examples = Vec::new();
     let mut lines = (1..).zip(markdown.lines());
     while let Some((number, line)) = lines.next() {
-        let Some(language) = line.trim().strip_prefix("```") else { continue };
+        let Some(language) = line.trim().strip_prefix("```") else {
+            continue;
+        };
         let mut block = String::new();
         for (_, line) in lines.by_ref().take_while(|(_, line)| line.trim() != "```") {
             block.push_str(line);
@@ -108,7 +116,11 @@ fn split(first_line: usize, block: &str, examples: &mut Vec<Example>) {
             let lead = block[start..at].len() - block[start..at].trim_start().len();
             let line = first_line + block[..start + lead].matches('\n').count();
             let sql = block[start..at].trim().to_owned();
-            examples.push(Example { line, sql, expected: Vec::new() });
+            examples.push(Example {
+                line,
+                sql,
+                expected: Vec::new(),
+            });
             start = at + length;
         }
         at += length;
@@ -120,7 +132,9 @@ fn split(first_line: usize, block: &str, examples: &mut Vec<Example>) {
 /// The length of what `sql` begins with: a comment, a quoted text, or one character.
 fn token(sql: &str, after_e: bool) -> usize {
     let until = |begin: usize, end: &str| {
-        sql[begin..].find(end).map_or(sql.len(), |found| begin + found + end.len())
+        sql[begin..]
+            .find(end)
+            .map_or(sql.len(), |found| begin + found + end.len())
     };
     let mut characters = sql.chars();
     match characters.next() {
@@ -177,7 +191,11 @@ select $1
         seen,
         [
             (8, "select 'a;b', E'\\';', \"c;d\" /* ; */", 2),
-            (11, "create function f() returns int language sql as $x$ select 1; $x$", 0),
+            (
+                11,
+                "create function f() returns int language sql as $x$ select 1; $x$",
+                0
+            ),
             (13, "select $1\n  -- within ;", 1),
         ]
     );

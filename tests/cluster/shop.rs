@@ -13,7 +13,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What every cluster of these tests needs; the rest is as users have it.
 pub fn cluster() -> Builder<'static> {
-    Cluster::builder().conf("s2s.allow_private_addresses = on").conf("max_worker_processes = 32")
+    Cluster::builder()
+        .conf("s2s.allow_private_addresses = on")
+        .conf("max_worker_processes = 32")
 }
 
 /// The cluster of the tests that leave the server running.
@@ -51,7 +53,12 @@ impl<'a> Shop<'a> {
                      'games_nl', 'transaction_id={{id}}', 'description=new player');"
         );
         client.batch_execute(&sql).expect("the shop's tables");
-        Shop { cluster, database, receiver, client }
+        Shop {
+            cluster,
+            database,
+            receiver,
+            client,
+        }
     }
 
     /// Inserts players with click ids, one statement, in the transaction that is open, if any.
@@ -64,26 +71,37 @@ impl<'a> Shop<'a> {
 
     /// Runs statements.
     pub fn sql(&mut self, sql: &str) {
-        self.client.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        self.client
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
     /// A number that a query returns.
     pub fn number(&mut self, query: &str) -> i64 {
-        let row = self.client.query_one(&format!("select ({query})::bigint"), &[]);
-        row.unwrap_or_else(|error| panic!("{query}: {error:?}")).get(0)
+        let row = self
+            .client
+            .query_one(&format!("select ({query})::bigint"), &[]);
+        row.unwrap_or_else(|error| panic!("{query}: {error:?}"))
+            .get(0)
     }
 
     /// Waits until the worker has nothing left to do.
     pub fn wait_until_idle(&mut self) {
         let query = "select s2s.wait_until_idle('20s')";
         let idle: bool = self.client.query_one(query, &[]).expect(query).get(0);
-        assert!(idle, "callbacks are still on their way: {:?}", self.callbacks());
+        assert!(
+            idle,
+            "callbacks are still on their way: {:?}",
+            self.callbacks()
+        );
     }
 
     /// Waits until the queue is empty: everything is delivered.
     pub fn wait_until_delivered(&mut self) {
         let what = format!("{}: the queue is empty", self.database);
-        wait_for(PATIENCE, &what, || self.number("select count(*) from s2s.queue") == 0);
+        wait_for(PATIENCE, &what, || {
+            self.number("select count(*) from s2s.queue") == 0
+        });
     }
 
     /// The transaction ids that the receiver got, as often as it got them, in order of number.
@@ -96,7 +114,10 @@ impl<'a> Shop<'a> {
     /// The process id of this database's worker, if one runs.
     pub fn worker_pid(&mut self) -> Option<i32> {
         let query = "select pid from s2s.worker_status() where running";
-        self.client.query_opt(query, &[]).expect(query).and_then(|row| row.get(0))
+        self.client
+            .query_opt(query, &[])
+            .expect(query)
+            .and_then(|row| row.get(0))
     }
 
     /// A new session, after the server was stopped.
@@ -113,5 +134,6 @@ impl<'a> Shop<'a> {
 }
 
 fn number(text: &String) -> i64 {
-    text.parse().unwrap_or_else(|error| panic!("transaction id {text}: {error}"))
+    text.parse()
+        .unwrap_or_else(|error| panic!("transaction id {text}: {error}"))
 }

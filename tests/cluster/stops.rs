@@ -43,7 +43,11 @@ fn fast_stop_is_fast() {
     shop.insert([1]);
     shop.receiver.wait_for(1, PATIENCE);
     let start = Instant::now();
-    assert!(cluster.stop_within(Duration::from_secs(10), Mode::Fast), "{:?}", start.elapsed());
+    assert!(
+        cluster.stop_within(Duration::from_secs(10), Mode::Fast),
+        "{:?}",
+        start.elapsed()
+    );
     shop.receiver.answer_with(|_| Answer::ok());
     cluster.start();
     shop.reconnect();

@@ -33,7 +33,10 @@ const EXPECTED: [&str; 4] = [
 fn main() -> ExitCode {
     let start = Instant::now();
     let difference = demonstrate();
-    println!("\nThe cluster is gone again. This took {:.1} s.", start.elapsed().as_secs_f64());
+    println!(
+        "\nThe cluster is gone again. This took {:.1} s.",
+        start.elapsed().as_secs_f64()
+    );
     match difference {
         None => ExitCode::SUCCESS,
         Some(difference) => {
@@ -47,8 +50,9 @@ fn main() -> ExitCode {
 fn demonstrate() -> Option<String> {
     let receiver = Receiver::new();
     let installation = Installation::new();
-    let cluster =
-        Cluster::builder_of(&installation).conf("s2s.allow_private_addresses = on").start();
+    let cluster = Cluster::builder_of(&installation)
+        .conf("s2s.allow_private_addresses = on")
+        .start();
     let mut client = cluster.connect("postgres");
 
     title("An affiliate network, and the tables of a gaming site");
@@ -127,11 +131,17 @@ fn demonstrate() -> Option<String> {
     );
 
     title("What is in the tables");
-    run(&mut client, "select id, name, click_id from players order by id;");
+    run(
+        &mut client,
+        "select id, name, click_id from players order by id;",
+    );
     run(&mut client, "select * from orders;");
 
     title("The worker has sent what was committed");
-    run(&mut client, &format!("select s2s.wait_until_idle('{} s');", PATIENCE.as_secs()));
+    run(
+        &mut client,
+        &format!("select s2s.wait_until_idle('{} s');", PATIENCE.as_secs()),
+    );
     let targets = receiver.targets();
     println!("The receiver got, in this order:\n");
     for target in &targets {
@@ -145,7 +155,10 @@ fn demonstrate() -> Option<String> {
 from s2s.callback order by id;",
     );
     let undelivered = client
-        .query("select id from s2s.callback where status <> 'delivered'", &[])
+        .query(
+            "select id from s2s.callback where status <> 'delivered'",
+            &[],
+        )
         .expect("s2s.callback");
     difference(targets).or_else(|| {
         (!undelivered.is_empty())
@@ -162,7 +175,11 @@ fn difference(mut received: Vec<String>) -> Option<String> {
             None => lines.push(format!("never received: {expected}")),
         }
     }
-    lines.extend(received.iter().map(|target| format!("received beside: {target}")));
+    lines.extend(
+        received
+            .iter()
+            .map(|target| format!("received beside: {target}")),
+    );
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -173,12 +190,19 @@ fn title(text: &str) {
 /// Prints a statement, runs it, and prints its rows, if it returns any, as a table.
 fn run(client: &mut Client, sql: &str) {
     println!("{sql}\n");
-    let replies = client.simple_query(sql).unwrap_or_else(|error| panic!("{error:?}"));
+    let replies = client
+        .simple_query(sql)
+        .unwrap_or_else(|error| panic!("{error:?}"));
     let mut table: Vec<Vec<String>> = Vec::new();
     for reply in &replies {
         match reply {
             SimpleQueryMessage::RowDescription(columns) => {
-                table.push(columns.iter().map(|column| column.name().to_owned()).collect());
+                table.push(
+                    columns
+                        .iter()
+                        .map(|column| column.name().to_owned())
+                        .collect(),
+                );
             }
             SimpleQueryMessage::Row(row) => {
                 let value = |column| row.get(column).unwrap_or_default().to_owned();
@@ -200,7 +224,10 @@ fn print_table(rows: &[Vec<String>]) {
     };
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     for (number, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(text, width)| format!("{text:width$}"));
         println!("    {}", cells.collect::<Vec<_>>().join("   ").trim_end());
         if number == 0 {
             let lines = widths.iter().map(|width| "-".repeat(*width));

@@ -61,7 +61,11 @@ fn sql_surface_is_as_expected() {
         let diff = fs::read_to_string(output.join("regression.diffs")).unwrap_or_default();
         let said = String::from_utf8_lossy(&ran.stdout);
         let complained = String::from_utf8_lossy(&ran.stderr);
-        let more = if diff.is_empty() { format!("{said}{complained}") } else { diff };
+        let more = if diff.is_empty() {
+            format!("{said}{complained}")
+        } else {
+            diff
+        };
         differences.push_str(&format!("--- {name}\n{more}\n"));
     }
     assert!(
@@ -72,7 +76,9 @@ fn sql_surface_is_as_expected() {
 
 /// The names of a folder's files, without their extension, in order; none if it does not exist.
 fn stems(folder: &Path, extension: &str) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let paths = entries.map(|entry| entry.expect("a folder's entry").path());
     let files = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
     let stem = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());

@@ -72,12 +72,21 @@ impl<'a> Builder<'a> {
     /// Makes the cluster; its server does not run yet.
     pub fn make(self) -> Cluster {
         let folder = self.installation.new_folder();
-        let cluster = Cluster { bin: self.installation.bin().to_owned(), folder };
+        let cluster = Cluster {
+            bin: self.installation.bin().to_owned(),
+            folder,
+        };
         let template = self.installation.template();
-        run(as_server_user("cp").arg("-a").arg(template).arg(cluster.data()));
+        run(as_server_user("cp")
+            .arg("-a")
+            .arg(template)
+            .arg(cluster.data()));
         cluster.configure(&format!("port = {PORT}"));
         cluster.configure("listen_addresses = ''");
-        cluster.configure(&format!("unix_socket_directories = '{}'", cluster.folder.display()));
+        cluster.configure(&format!(
+            "unix_socket_directories = '{}'",
+            cluster.folder.display()
+        ));
         cluster.configure("log_line_prefix = '%m [%p] %b %q%u@%d '");
         if !self.fsync {
             cluster.configure("fsync = off");
@@ -106,20 +115,36 @@ impl Cluster {
 
     /// The same of another installation.
     pub fn builder_of(installation: &Installation) -> Builder<'_> {
-        Builder { installation, preload: true, fsync: false, lines: Vec::new() }
+        Builder {
+            installation,
+            preload: true,
+            fsync: false,
+            lines: Vec::new(),
+        }
     }
 
     /// Starts the server and waits until it takes connections.
     #[track_caller]
     pub fn start(&self) {
-        let output = self.pg_ctl(PATIENCE, &["-l", &self.log_file().to_string_lossy(), "start"]);
-        assert!(output.status.success(), "the server does not start:\n{}", self.log());
+        let output = self.pg_ctl(
+            PATIENCE,
+            &["-l", &self.log_file().to_string_lossy(), "start"],
+        );
+        assert!(
+            output.status.success(),
+            "the server does not start:\n{}",
+            self.log()
+        );
     }
 
     /// Stops the server.
     #[track_caller]
     pub fn stop(&self, mode: Mode) {
-        assert!(self.stop_within(PATIENCE, mode), "the server does not stop:\n{}", self.log());
+        assert!(
+            self.stop_within(PATIENCE, mode),
+            "the server does not stop:\n{}",
+            self.log()
+        );
     }
 
     /// Stops the server, if it does stop within the time, which counts in whole seconds.
@@ -146,19 +171,28 @@ impl Cluster {
     /// Lets the server read its configuration again.
     #[track_caller]
     pub fn reload(&self) {
-        assert!(self.pg_ctl(PATIENCE, &["reload"]).status.success(), "no server to reload");
+        assert!(
+            self.pg_ctl(PATIENCE, &["reload"]).status.success(),
+            "no server to reload"
+        );
     }
 
     /// Appends a line to `postgresql.conf`; `reload` or `restart` makes it count.
     pub fn configure(&self, line: &str) {
         let path = self.data().join("postgresql.conf");
-        let mut file = OpenOptions::new().append(true).open(path).expect("postgresql.conf");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .expect("postgresql.conf");
         writeln!(file, "{line}").expect("a line for postgresql.conf");
     }
 
     /// Sends SIGKILL to one process of this server, given by its id.
     pub fn kill(&self, pid: u32) {
-        assert!(self.processes().contains(&pid), "{pid} is no process of this server");
+        assert!(
+            self.processes().contains(&pid),
+            "{pid} is no process of this server"
+        );
         run(Command::new("sh").args(["-c", "kill -KILL \"$1\"", "sh", &pid.to_string()]));
     }
 
@@ -189,14 +223,21 @@ impl Cluster {
     #[track_caller]
     pub fn connect_as(&self, user: &str, database: &str) -> Client {
         self.try_connect(user, database).unwrap_or_else(|error| {
-            panic!("no connection to {database} as {user}: {error:?}\n{}", self.log())
+            panic!(
+                "no connection to {database} as {user}: {error:?}\n{}",
+                self.log()
+            )
         })
     }
 
     /// A session, or why there is none.
     pub fn try_connect(&self, user: &str, database: &str) -> Result<Client, postgres::Error> {
         let mut config = Config::new();
-        config.host_path(&self.folder).port(PORT).user(user).dbname(database);
+        config
+            .host_path(&self.folder)
+            .port(PORT)
+            .user(user)
+            .dbname(database);
         config.connect_timeout(PATIENCE).application_name("test");
         config.connect(NoTls)
     }
@@ -205,9 +246,13 @@ impl Cluster {
     #[track_caller]
     pub fn database(&self, name: &str) -> Client {
         let mut postgres = self.connect("postgres");
-        postgres.batch_execute(&format!("create database {name}")).expect("create database");
+        postgres
+            .batch_execute(&format!("create database {name}"))
+            .expect("create database");
         let mut client = self.connect(name);
-        client.batch_execute("create extension \"pgrx-ext\"").expect("create extension");
+        client
+            .batch_execute("create extension \"pgrx-ext\"")
+            .expect("create extension");
         client
     }
 
@@ -249,7 +294,9 @@ impl Cluster {
     /// environment, to run as the servers' user.
     pub fn client(&self, program: impl AsRef<Path>) -> Command {
         let mut command = as_server_user(self.bin.join(program));
-        command.env("PGHOST", &self.folder).env("PGPORT", PORT.to_string());
+        command
+            .env("PGHOST", &self.folder)
+            .env("PGPORT", PORT.to_string());
         command.env("PGUSER", "postgres");
         command
     }
@@ -257,7 +304,9 @@ impl Cluster {
     /// The ids of all processes of this server: they work in its data folder.
     pub fn processes(&self) -> Vec<u32> {
         let data = self.data();
-        let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+        let Ok(all) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
         all.filter_map(Result::ok)
             .filter(|process| {
                 fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data)
@@ -267,7 +316,9 @@ impl Cluster {
     }
 
     fn wait_until_gone(&self) {
-        wait_for(PATIENCE, "all processes of the server end", || self.processes().is_empty());
+        wait_for(PATIENCE, "all processes of the server end", || {
+            self.processes().is_empty()
+        });
     }
 
     fn log_file(&self) -> PathBuf {
@@ -276,7 +327,10 @@ impl Cluster {
 
     fn pg_ctl(&self, patience: Duration, arguments: &[&str]) -> Output {
         let mut command = as_server_user(self.bin.join("pg_ctl"));
-        command.arg("-D").arg(self.data()).args(["-w", "-t", &patience.as_secs().to_string()]);
+        command
+            .arg("-D")
+            .arg(self.data())
+            .args(["-w", "-t", &patience.as_secs().to_string()]);
         command.args(arguments).output().expect("pg_ctl")
     }
 }

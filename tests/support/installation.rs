@@ -65,7 +65,11 @@ impl Installation {
         for folder in [&lib, &extensions] {
             let built = package.join(below_root(folder));
             let files = entries(&built);
-            assert!(!files.is_empty(), "{} is empty: run `make build`", built.display());
+            assert!(
+                !files.is_empty(),
+                "{} is empty: run `make build`",
+                built.display()
+            );
             for file in files {
                 copy_into(&file, &place(folder));
             }
@@ -141,14 +145,24 @@ fn package() -> PathBuf {
     }
     let name = format!("{EXTENSION}-pg{}", major_version());
     let executable = env::current_exe().expect("the path of this executable");
-    let found = executable.ancestors().skip(1).map(|folder| folder.join(&name));
-    found.into_iter().find(|package| package.is_dir()).unwrap_or_else(|| {
-        panic!("no folder {name} above {}: run `make build`", executable.display())
-    })
+    let found = executable
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(&name));
+    found
+        .into_iter()
+        .find(|package| package.is_dir())
+        .unwrap_or_else(|| {
+            panic!(
+                "no folder {name} above {}: run `make build`",
+                executable.display()
+            )
+        })
 }
 
 fn is_ours(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(EXTENSION))
+    file.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with(EXTENSION))
 }
 
 fn below_root(folder: &Path) -> &Path {
@@ -158,7 +172,9 @@ fn below_root(folder: &Path) -> &Path {
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}: run `make setup build`", folder.display()));
-    entries.map(|entry| entry.expect("a folder's entry").path()).collect()
+    entries
+        .map(|entry| entry.expect("a folder's entry").path())
+        .collect()
 }
 
 fn copy_into(file: &Path, folder: &Path) {

@@ -46,7 +46,10 @@ pub fn wait_for_some<T>(deadline: Duration, what: &str, mut look: impl FnMut() -
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
+        assert!(
+            start.elapsed() < deadline,
+            "not within {deadline:?}: {what}"
+        );
         thread::sleep(LOOK);
     }
 }

@@ -33,7 +33,9 @@ pub fn as_server_user(program: impl AsRef<OsStr>) -> Command {
     };
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = ["PG", "LC_", "LANG"].iter().any(|prefix| text.starts_with(prefix));
+        let ours = ["PG", "LC_", "LANG"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
         if ours || text == "RUST_BACKTRACE" {
             command.env_remove(&name);
         }
@@ -52,9 +54,15 @@ pub fn give_to_server_user(path: &Path) {
 /// Runs a command to its end and returns what it printed; panics with all of that if it fails.
 #[track_caller]
 pub fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}{stderr}",
+        output.status
+    );
     stdout
 }

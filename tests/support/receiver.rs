@@ -74,7 +74,11 @@ impl Receiver {
             let shared = Arc::clone(&shared);
             move || shared.accept_all(&listener)
         });
-        Receiver { address, shared, acceptor: Some(acceptor) }
+        Receiver {
+            address,
+            shared,
+            acceptor: Some(acceptor),
+        }
     }
 
     /// Changes how requests are answered from now on.
@@ -104,13 +108,21 @@ impl Receiver {
 
     /// The targets (path and query as sent) of all requests so far.
     pub fn targets(&self) -> Vec<String> {
-        self.shared.lock().ledger.iter().map(|request| request.target.clone()).collect()
+        self.shared
+            .lock()
+            .ledger
+            .iter()
+            .map(|request| request.target.clone())
+            .collect()
     }
 
     /// The values of a query parameter in all requests so far; requests without it are left out.
     pub fn values(&self, parameter: &str) -> Vec<String> {
         let state = self.shared.lock();
-        let values = state.ledger.iter().filter_map(|request| request.parameter(parameter));
+        let values = state
+            .ledger
+            .iter()
+            .filter_map(|request| request.parameter(parameter));
         values.map(str::to_owned).collect()
     }
 
@@ -135,7 +147,10 @@ impl Receiver {
             .wait_timeout_while(state, deadline, waiting)
             .unwrap_or_else(PoisonError::into_inner);
         let came = state.ledger.len();
-        assert!(came >= count, "{came} of {count} requests came within {deadline:?}");
+        assert!(
+            came >= count,
+            "{came} of {count} requests came within {deadline:?}"
+        );
         state.ledger.clone()
     }
 }
@@ -155,7 +170,10 @@ impl Drop for Receiver {
             let _ = acceptor.join();
         }
         let state = self.shared.lock();
-        let ended = self.shared.changed.wait_while(state, |state| !state.open.is_empty());
+        let ended = self
+            .shared
+            .changed
+            .wait_while(state, |state| !state.open.is_empty());
         drop(ended.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -173,12 +191,17 @@ impl Shared {
                 return;
             }
             let Ok(stream) = stream else { continue };
-            let Ok(clone) = stream.try_clone() else { continue };
+            let Ok(clone) = stream.try_clone() else {
+                continue;
+            };
             let number = state.accepted;
             state.accepted += 1;
             state.open.insert(number, clone);
             drop(state);
-            let served = Served { shared: Arc::clone(self), number };
+            let served = Served {
+                shared: Arc::clone(self),
+                number,
+            };
             let serve = move || served.serve(stream);
             // Without a thread the connection is closed; `Served` takes it from the table.
             let _ = thread::Builder::new().stack_size(STACK).spawn(serve);
@@ -188,7 +211,9 @@ impl Shared {
     /// Waits for a while, or until the receiver stops.
     fn pause(&self, time: Duration) {
         let state = self.lock();
-        let waited = self.changed.wait_timeout_while(state, time, |state| !state.stopped);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, time, |state| !state.stopped);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -38,26 +38,35 @@ impl Request {
 
     /// The value of the first header of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let pair = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let pair = self
+            .headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         pair.map(|(_, value)| value.as_str())
     }
 
     /// Whether the sender will not use the connection again.
     pub(super) fn wants_close(&self) -> bool {
-        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
     /// Parses a head; `None` while it is not whole, else the request and the head's length.
     fn parse(bytes: &[u8], connection: usize) -> Result<Option<(Request, usize)>, httparse::Error> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);
-        let httparse::Status::Complete(length) = head.parse(bytes)? else { return Ok(None) };
+        let httparse::Status::Complete(length) = head.parse(bytes)? else {
+            return Ok(None);
+        };
         let target = head.path.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
+        let pairs = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(name), decode(value))
+            });
         let request = Request {
             at: Instant::now(),
             method: head.method.unwrap_or_default().to_owned(),
@@ -66,7 +75,10 @@ impl Request {
             query: pairs.collect(),
             headers: (head.headers.iter())
                 .map(|header| {
-                    (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned())
+                    (
+                        header.name.to_owned(),
+                        String::from_utf8_lossy(header.value).into_owned(),
+                    )
                 })
                 .collect(),
             connection,
@@ -80,7 +92,11 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let digit = |at: usize| {
+            after
+                .get(at)
+                .and_then(|byte| char::from(*byte).to_digit(16))
+        };
         match (first, digit(0), digit(1)) {
             (b'%', Some(high), Some(low)) => {
                 bytes.push(u8::try_from(high * 16 + low).expect("two digits"));
@@ -103,7 +119,10 @@ pub(super) struct Input {
 
 impl Default for Input {
     fn default() -> Self {
-        Input { carried: Vec::new(), chunk: vec![0; 16 * 1024] }
+        Input {
+            carried: Vec::new(),
+            chunk: vec![0; 16 * 1024],
+        }
     }
 }
 
@@ -130,7 +149,9 @@ impl Input {
                 parsed
             };
             if let Some((request, head)) = parsed.ok()? {
-                let body = request.header("content-length").and_then(|text| text.parse().ok());
+                let body = request
+                    .header("content-length")
+                    .and_then(|text| text.parse().ok());
                 let unread = head - before + body.unwrap_or(0);
                 return Some((request, Unread(unread)));
             }
@@ -200,7 +221,12 @@ impl Answer {
     /// A status without a body.
     pub fn status(code: u16) -> Answer {
         let (headers, body) = (Vec::new(), Vec::new());
-        Answer::Status { code, headers, body, delay: Duration::ZERO }
+        Answer::Status {
+            code,
+            headers,
+            body,
+            delay: Duration::ZERO,
+        }
     }
 
     /// With a body; only an HTTP answer has one.
@@ -230,7 +256,12 @@ impl Answer {
     /// Gives the answer; whether the connection can be used again.
     pub(super) fn write(self, stream: &mut TcpStream, pause: impl Fn(Duration)) -> bool {
         match self {
-            Answer::Status { code, headers, body, delay } => {
+            Answer::Status {
+                code,
+                headers,
+                body,
+                delay,
+            } => {
                 if !delay.is_zero() {
                     pause(delay);
                 }
