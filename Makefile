@@ -39,9 +39,9 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
 
-bench: setup ## measure, in the release profile
+bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	$(PACKAGE)
-	cargo bench $(PURE) --bench bench
+	PGRX_EXT_PACKAGE=target/release/pgrx-ext-$(PG_FEATURE) cargo bench $(PURE) --bench bench -- $(BENCH)
 
 install: setup ## build for release and install into this machine's PostgreSQL
 	cargo pgrx install --release --pg-config $(PG_CONFIG_PATH) $(PURE) \

@@ -65,7 +65,7 @@ impl Mapping {
     ///
     /// ```
     /// use pgrx_ext::mapping::{Mapping, Names};
-    /// let names = Names { known: &["transaction_id"], required: &["transaction_id"] };
+    /// let names = Names { known: &["transaction_id"], required: &["transaction_id"], open: false };
     /// let mapping = Mapping::parse(["transaction_id=P-{id}"], names).unwrap();
     /// assert_eq!(mapping.columns().collect::<Vec<_>>(), ["id"]);
     /// ```

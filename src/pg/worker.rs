@@ -195,7 +195,10 @@ impl Worker {
         }
         self.send();
         self.collect();
-        self.record()
+        self.record()?;
+        // What was recorded has made room.
+        self.send();
+        Ok(())
     }
 
     /// There is something to read or to record.

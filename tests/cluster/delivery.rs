@@ -35,6 +35,14 @@ fn commit_sends_the_callback() {
 }
 
 #[test]
+fn a_bulk_insert_is_delivered_whole_and_each_row_once() {
+    let mut shop = Shop::open(shared_cluster(), "bulk");
+    shop.insert(1..=5000);
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), (1..=5000).collect::<Vec<_>>());
+}
+
+#[test]
 fn rollback_sends_nothing() {
     let mut shop = Shop::open(shared_cluster(), "rollback_sends");
     shop.sql("begin");

@@ -6,7 +6,7 @@
 //! | `scratch.rs` | the temporary folder; it goes when its process ends, however that ends |
 //! | `process.rs` | commands as a user whom PostgreSQL accepts |
 //! | `installation.rs` | PostgreSQL's binaries and the extension, away from the system's own |
-//! | `cluster.rs` | a data folder and its server |
+//! | `cluster.rs`, `cluster/` | a data folder and its server |
 //! | `receiver.rs`, `receiver/` | the receiver, its requests and answers |
 //!
 //! What goes wrong here is a panic that says what and why. Include it with

@@ -3,7 +3,8 @@
 //! One thread accepts, one serves each connection, none polls. Dropping the receiver ends them
 //! all and closes the port; [`Receiver::at`] opens it again.
 
-mod exchange;
+mod answer;
+mod request;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use exchange::{Answer, Request};
+pub use answer::Answer;
+pub use request::Request;
 
 /// What decides how a request is answered.
 type Behaviour = dyn Fn(&Request) -> Answer + Send + Sync;
@@ -227,7 +229,7 @@ struct Served {
 impl Served {
     fn serve(&self, mut stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        let mut input = exchange::Input::default();
+        let mut input = request::Input::default();
         while let Some((request, unread)) = input.next(&mut stream, self.number) {
             let request = Arc::new(request);
             let mut state = self.shared.lock();

@@ -1,0 +1,62 @@
+//! A cluster as a merchant has it, with `fsync`, and a shop whose new players are leads.
+
+use postgres::Client;
+
+use crate::support::{Cluster, Receiver};
+
+/// A shop, its receiver and a session.
+pub struct Shop {
+    /// Lives as long as the shop.
+    _cluster: Cluster,
+    pub receiver: Receiver,
+    pub client: Client,
+}
+
+impl Shop {
+    /// Opens a shop whose server has further options: `", max_in_flight '4'"`.
+    pub fn open(options: &str) -> Shop {
+        let cluster = Cluster::builder()
+            .with_fsync()
+            .conf("s2s.allow_private_addresses = on")
+            .conf("shared_buffers = 512MB")
+            .conf("max_wal_size = 4GB")
+            .start();
+        let receiver = Receiver::new();
+        let mut client = cluster.database("shop");
+        let url = receiver.url("/l");
+        client
+            .batch_execute(&format!(
+                "create server games_nl foreign data wrapper tradetracker options (
+                     campaign_id '1234', product_id '56', lead_url '{url}', allow_http 'true'{options});
+                 create table players (id bigint, name text, click_id s2s.click_id);
+                 create trigger report_player after insert on players for each row
+                     execute function s2s.report_lead(
+                         'games_nl', 'transaction_id={{id}}', 'description=new player');"
+            ))
+            .expect("the shop's tables");
+        Shop {
+            _cluster: cluster,
+            receiver,
+            client,
+        }
+    }
+
+    /// Inserts players with ids from 1 to `count`, in one statement.
+    pub fn insert(&mut self, count: usize) {
+        self.client
+            .execute(
+                "insert into players
+                 select id, 'J. Smith', '0::12345::abc::::1405418672'
+                 from generate_series(1, $1::bigint) id",
+                &[&(count as i64)],
+            )
+            .expect("an insert");
+    }
+
+    /// Waits until the worker has nothing left to do.
+    pub fn wait_until_idle(&mut self) {
+        let query = "select s2s.wait_until_idle('2min')";
+        let idle: bool = self.client.query_one(query, &[]).expect(query).get(0);
+        assert!(idle, "callbacks are still on their way");
+    }
+}
