@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod click_ids;
 mod delivery;
 mod readme;
 mod shop;

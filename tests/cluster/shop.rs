@@ -127,7 +127,7 @@ impl<'a> Shop<'a> {
 
     /// `s2s.callback`, for messages.
     fn callbacks(&mut self) -> Vec<String> {
-        let query = "select callback::text from s2s.callback";
+        let query = "select callback::text from s2s.callback order by id desc limit 20";
         let rows = self.client.query(query, &[]).expect(query);
         rows.iter().map(|row| row.get(0)).collect()
     }
