@@ -52,6 +52,47 @@ where a.verdict in ('delivered', 'cancelled')
   )
   and not exists (select from s2s.queue q where q.id = a.callback_id);
 
+create view s2s.server_status as
+select s.srvname::text as server,
+       w.fdwname::text as network,
+       case
+           when exists (
+               select from pg_catalog.pg_options_to_table(s.srvoptions) o
+               where o.option_name = 'paused' and o.option_value::boolean
+           ) then 'paused'
+           when occupation.is_broken then 'broken'
+           else 'active'
+       end as state,
+       queued.waiting,
+       queued.parked,
+       queued.oldest_waiting,
+       coalesce(occupation.in_flight, 0) as in_flight,
+       lately.delivered_last_hour,
+       lately.failed_last_hour,
+       lately.median_duration,
+       lately.p99_duration
+from pg_catalog.pg_foreign_server s
+join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
+join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
+    and validator.pronamespace = 's2s'::pg_catalog.regnamespace
+left join s2s.server_occupation() occupation on occupation.server = s.oid
+cross join lateral (
+    select count(*) filter (where q.due_at < 'infinity') as waiting,
+           count(*) filter (where q.due_at = 'infinity') as parked,
+           pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
+    from s2s.queue q where q.server = s.srvname::text
+) queued
+cross join lateral (
+    select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
+           count(*) filter (where a.verdict in ('retry', 'failed')) as failed_last_hour,
+           percentile_cont(0.5) within group (order by a.duration) filter (where a.url is not null)
+               as median_duration,
+           percentile_cont(0.99) within group (order by a.duration) filter (where a.url is not null)
+               as p99_duration
+    from s2s.attempt a
+    where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
+) lately;
+
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
         'CREATE TRIGGER', 'ALTER TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
@@ -67,6 +108,10 @@ revoke execute on function s2s.report_sale(
 revoke execute on function s2s.wake() from public;
 revoke execute on function s2s.wait_until_idle(interval) from public;
 revoke execute on function s2s.start_worker() from public;
+revoke execute on function s2s.retry(bigint) from public;
+revoke execute on function s2s.retry_parked(text) from public;
+revoke execute on function s2s.cancel(bigint) from public;
+revoke execute on function s2s.callback_url(bigint) from public;
 
 comment on schema s2s is 'server-to-server callbacks to affiliate networks';
 
@@ -133,6 +178,25 @@ comment on function s2s.wake is 'makes the worker look at the queue now';
 comment on function s2s.start_worker is 'starts this database''s worker at commit; CREATE EXTENSION calls it';
 comment on function s2s.wait_until_idle is 'waits until nothing can be sent now; false at the timeout';
 comment on function s2s.worker_status is 'this database''s worker, and what to do if it is not running';
+
+comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns how many';
+comment on function s2s.cancel is 'drops a callback from the queue, on record as cancelled; false if it is not queued';
+comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued';
+comment on function s2s.server_occupation is 'what the worker does with each server now';
+
+comment on view s2s.server_status is 'how every server is: one row each';
+comment on column s2s.server_status.server is 'the foreign server';
+comment on column s2s.server_status.network is 'its network';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed';
+comment on column s2s.server_status.waiting is 'callbacks that are due or will be';
+comment on column s2s.server_status.parked is 'callbacks that wait for a person';
+comment on column s2s.server_status.oldest_waiting is 'how long the oldest of them waits';
+comment on column s2s.server_status.in_flight is 'requests on the wire';
+comment on column s2s.server_status.delivered_last_hour is 'deliveries of the last hour';
+comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that were not';
+comment on column s2s.server_status.median_duration is 'median time of the last hour''s requests';
+comment on column s2s.server_status.p99_duration is 'all but one in a hundred of the last hour''s requests took less';
 
 comment on table s2s.queue is 'callbacks that are owed';
 comment on column s2s.queue.id is 'the callback''s number, in the order of queueing';

@@ -44,7 +44,7 @@ create table s2s.attempt (
 
 create index attempt_callback on s2s.attempt (callback_id, id);
 create index attempt_transaction on s2s.attempt (transaction_id);
-create index attempt_started on s2s.attempt (started_at);
+create index attempt_server on s2s.attempt (server, started_at);
 
 -- Rows come and go: look for dead ones early, and before they are many.
 alter table s2s.queue set (

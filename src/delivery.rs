@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use crate::callback::{Action, Parameters};
 
 pub mod address;
+pub mod breaker;
+pub mod bucket;
 pub mod client;
 pub mod pool;
 pub mod retry;
@@ -219,6 +221,8 @@ pub struct Outcome {
     pub response: Option<String>,
     /// What becomes of the callback.
     pub fate: retry::Fate,
+    /// What it says of the server.
+    pub health: breaker::Health,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::callback::{Action, Invalid, Lead, Parameters, Sale};
 use crate::delivery::{Answer, Reply, Verdict};
 use crate::mapping::Names;
-use crate::problem::{Class, Problem, list};
+use crate::problem::{Class, Problem, Quoted, list};
 
 pub mod options;
 pub mod tradetracker;
@@ -154,7 +154,11 @@ pub fn judge_by_status(answer: &Answer) -> Verdict {
         200..=299 | 302 | 303 => Verdict::Delivered { message },
         301 | 307 | 308 => Verdict::Failed {
             message: match &answer.location {
-                Some(location) => format!("{message}: moved to {location}"),
+                // Without the query, which often repeats ours.
+                Some(location) => {
+                    let end = location.find(['?', '#']).unwrap_or(location.len());
+                    format!("{message}: moved to {}", Quoted(&location[..end]))
+                }
                 None => format!("{message}: moved"),
             },
         },
@@ -270,7 +274,7 @@ mod tests {
     fn answer(status: u16) -> Reply {
         Reply::Answer(Answer {
             status,
-            location: Some("https://elsewhere.example/".into()),
+            location: Some("https://elsewhere.example/?s3cret".into()),
             retry_after: Some(Duration::from_secs(7)),
             body: String::new(),
         })
@@ -300,7 +304,7 @@ mod tests {
             );
         }
         for status in [301, 307, 308] {
-            let message = format!("HTTP {status}: moved to https://elsewhere.example/");
+            let message = format!("HTTP {status}: moved to \"https://elsewhere.example/\"");
             assert_eq!(server.judge(&answer(status)), Verdict::Failed { message });
         }
     }

@@ -33,19 +33,21 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let first = address.segments()[0];
-    let is_documentation = first == 0x2001 && address.segments()[1] == 0xdb8;
+    let [first, second, ..] = address.segments();
+    let is_documentation =
+        (first == 0x2001 && second == 0xdb8) || (first == 0x3fff && second < 0x1000);
+    // 2001::/23 is for protocols: Teredo, which hides an IPv4 address, ORCHID, benchmarks.
+    let is_for_protocols = first == 0x2001 && second < 0x200;
     // 2000::/3 is all that is handed out for the public internet.
-    (0x2000..0x4000).contains(&first) && !is_documentation
+    (0x2000..0x4000).contains(&first) && !is_documentation && !is_for_protocols
 }
 
-/// The IPv4 address within an IPv4-mapped, IPv4-compatible, NAT64 or 6to4 address.
+/// The IPv4 address within an IPv4-mapped, NAT64 or 6to4 address.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match s {
         [0, 0, 0, 0, 0, 0xffff, high, low] => Some(v4(high, low)),
-        [0, 0, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
         [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
@@ -81,9 +83,14 @@ mod tests {
             "fd12:3456::1",
             "ff02::1",
             "2001:db8::1",
+            "3fff::1",
+            "2001::1",
+            "2001:2::1",
+            "2001:1ff::1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "::127.0.0.1",
+            "::1.1.1.1",
             "64:ff9b::10.0.0.1",
             "2002:7f00:1::",
             "2002:c0a8:101::",
@@ -97,6 +104,8 @@ mod tests {
             "172.32.0.1",
             "100.128.0.1",
             "192.0.1.1",
+            "2001:200::1",
+            "2001:4860:4860::8888",
             "2606:4700::1111",
             "::ffff:1.1.1.1",
             "64:ff9b::1.1.1.1",

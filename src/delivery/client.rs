@@ -7,11 +7,14 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 use ureq::{Agent, Timeout};
 
@@ -53,7 +56,7 @@ enum Phase {
 }
 
 thread_local! {
-    static PHASE: Cell<Phase> = const { Cell::new(Phase::Sent) };
+    static PHASE: Cell<Phase> = const { Cell::new(Phase::Resolving) };
 }
 
 impl Client {
@@ -85,21 +88,23 @@ impl Client {
             system: DefaultResolver::default(),
             allow_private_addresses: settings.allow_private_addresses,
         };
-        let connector = DefaultConnector::new().chain(Connected);
+        let connector = DefaultConnector::new().chain(Watch);
         Ok(Client(Agent::with_parts(config, connector, resolver)))
     }
 
-    /// Sends a GET request and reads the answer.
+    /// Sends a GET request, once, and reads the answer.
+    ///
+    /// If a kept connection breaks before an answer comes, nobody knows whether the request
+    /// arrived, so it is not sent again here: that is an ambiguous failure.
     pub fn get(&self, url: &str) -> Reply {
-        // A connection from the pool is neither resolved nor connected.
-        PHASE.set(Phase::Sent);
+        PHASE.set(Phase::Resolving);
         let mut response = match self.0.get(url).call() {
             Ok(response) => response,
             Err(error) => return Reply::Failure(failure(&error, PHASE.get())),
         };
         let header = |name| {
             let value = response.headers().get(name)?;
-            Some(value.to_str().ok()?.to_owned())
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let location = header("location");
         let retry_after =
@@ -122,6 +127,11 @@ impl Client {
     }
 }
 
+/// Whether this thread's last request was sent, or at least a part of it: it may have arrived.
+pub(super) fn was_sent() -> bool {
+    PHASE.get() == Phase::Sent
+}
+
 /// The roots that the system trusts, read once.
 #[derive(Clone)]
 pub struct SystemRoots(Arc<Vec<Certificate<'static>>>);
@@ -141,17 +151,15 @@ impl SystemRoots {
 
 fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    match certificates.is_empty() {
-        true => Err("no certificate in it".to_owned()),
-        false => Ok(certificates),
+    let found: Result<Vec<CertificateDer>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|_| "malformed PEM".to_owned())?;
+    // ureq will ignore what is no certificate, without a word.
+    match RootCertStore::empty().add_parsable_certificates(found.iter().cloned()) {
+        (0, _) => Err("no certificate in it".to_owned()),
+        _ => Ok(found
+            .iter()
+            .map(|der| Certificate::from_der(der).to_owned())
+            .collect()),
     }
 }
 
@@ -209,25 +217,59 @@ impl fmt::Display for PrivateAddress {
 
 impl std::error::Error for PrivateAddress {}
 
-/// The last link of the chain of connectors: TCP and TLS stand.
+/// The last link of the chain of connectors: TCP and TLS stand, what passes now is the request.
+///
+/// ureq resolves the host's name for every request, but asks the connectors only if its pool has
+/// no connection; so it is the connection that tells when a request is sent.
 #[derive(Debug)]
-struct Connected;
+struct Watch;
 
-impl<In: Transport> Connector<In> for Connected {
-    type Out = In;
+impl<In: Transport> Connector<In> for Watch {
+    type Out = Watched<In>;
 
     fn connect(
         &self,
         _: &ConnectionDetails,
         connection: Option<In>,
-    ) -> Result<Option<In>, ureq::Error> {
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        Ok(connection.map(Watched))
+    }
+}
+
+#[derive(Debug)]
+struct Watched<In>(In);
+
+impl<In: Transport> Transport for Watched<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         PHASE.set(Phase::Sent);
-        Ok(connection)
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.0.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
     }
 }
 
 fn failure(error: &ureq::Error, phase: Phase) -> Failure {
     use FailureKind::*;
+    // What has no name of its own is about the URL, or the connection, or the answer.
+    let other = match phase {
+        Phase::Resolving => Internal,
+        Phase::Connecting => Connecting,
+        Phase::Sent => NotHttp,
+    };
     let (kind, message) = match error {
         ureq::Error::HostNotFound => (NameResolution, String::new()),
         ureq::Error::Timeout(Timeout::Resolve) => (NameResolution, "timed out".to_owned()),
@@ -243,22 +285,15 @@ fn failure(error: &ureq::Error, phase: Phase) -> Failure {
         ureq::Error::Rustls(error) => (Tls, error.to_string()),
         ureq::Error::Io(error) => io_failure(error, phase),
         ureq::Error::ConnectionFailed => (Connecting, String::new()),
-        ureq::Error::Protocol(error) => (NotHttp, error.to_string()),
-        ureq::Error::Http(error) => (NotHttp, error.to_string()),
-        ureq::Error::BadUri(error) => (Internal, error.clone()),
-        error => (
-            if phase == Phase::Sent {
-                NotHttp
-            } else {
-                Connecting
-            },
-            error.to_string(),
-        ),
+        // Its own text repeats the URL, secrets and all.
+        ureq::Error::BadUri(_) => (Internal, "not a URL".to_owned()),
+        ureq::Error::Protocol(error) => (other, error.to_string()),
+        ureq::Error::Http(error) => (other, error.to_string()),
+        error => (other, error.to_string()),
     };
-    let ambiguous = phase == Phase::Sent && !matches!(kind, Tls | Internal | AddressRefused);
     Failure {
         kind,
-        ambiguous,
+        ambiguous: phase == Phase::Sent,
         message,
     }
 }
@@ -268,9 +303,10 @@ fn io_failure(error: &io::Error, phase: Phase) -> (FailureKind, String) {
     let is_tls = error
         .get_ref()
         .is_some_and(|inner| inner.is::<rustls::Error>());
-    let message = match error.source() {
-        Some(source) => source.to_string(),
-        None => error.to_string(),
+    let message = match (error.kind(), error.source()) {
+        (io::ErrorKind::UnexpectedEof, _) => "closed by the other side".to_owned(),
+        (_, Some(source)) => source.to_string(),
+        (_, None) => error.to_string(),
     };
     let kind = match (error.kind(), phase) {
         _ if is_tls => Tls,

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::client::Client;
+use super::client::{self, Client};
 use super::{Failure, FailureKind, Reply, Timestamp};
 
 /// A request on its way to the pool.
@@ -92,10 +92,12 @@ impl Pool {
 
     /// All requests that are done, without waiting. Stills the bell.
     pub fn finished(&self) -> Vec<Finished> {
-        // Still it first: what finishes from here on rings again.
-        self.rung.store(false, Ordering::SeqCst);
+        // First take the byte, then let the threads ring again, then look: what finished before
+        // is seen here, and what finishes afterwards rings. The other way round, a byte could be
+        // taken of a thread that rang in between, and the bell would never ring again.
         let mut bytes = [0; 64];
         while matches!((&self.bell).read(&mut bytes), Ok(read) if read > 0) {}
+        self.rung.store(false, Ordering::SeqCst);
         self.finished.try_iter().collect()
     }
 }
@@ -136,7 +138,7 @@ fn send(request: &Request) -> Finished {
         catch_unwind(AssertUnwindSafe(|| request.client.get(&request.url))).unwrap_or_else(|_| {
             Reply::Failure(Failure {
                 kind: FailureKind::Internal,
-                ambiguous: true,
+                ambiguous: client::was_sent(),
                 message: "the HTTP client panicked".to_owned(),
             })
         });

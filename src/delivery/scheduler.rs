@@ -1,16 +1,24 @@
 //! What to send next: a state machine without clock, threads or PostgreSQL.
 //!
-//! The worker offers callbacks that are due, asks for the next to send, and says when one is
-//! finished. Callbacks of one (server, action, transaction) go out one after the other in the
-//! order of their ids; one that must be tried again, or is parked, holds the later ones back, which
-//! are forgotten here until the queue offers them again. A server has at most `max_in_flight`
-//! requests at once; servers take turns.
+//! The worker says how servers are to be treated, offers callbacks that are due, asks for the next
+//! to send, and says what became of each. Then holds:
+//!
+//! - Callbacks of one (server, action, transaction) go out one after the other in the order in
+//!   which they were offered. One that must be tried again, or is parked, holds the later ones
+//!   back: they are forgotten here until the queue offers them again.
+//! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
+//! - A broken server gets one probe at a time (see [`super::breaker`]).
+//! - Servers take turns. One that has more than its fair share of the pool's threads gets no more
+//!   while fewer than a quarter of them are free: those are for the others.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
+use std::time::Instant;
 
 use super::Callback;
+use super::breaker::{Breaker, Health};
+use super::bucket::Bucket;
 use super::retry::Fate;
 
 /// Stands for an action and a transaction id. Two that fall together only wait for each other.
@@ -25,6 +33,23 @@ impl TransactionHash {
     }
 }
 
+/// How much a server may be sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Requests at once; zero while it is paused.
+    pub max_in_flight: usize,
+    /// Requests per second, if there is a limit.
+    pub requests_per_second: Option<f64>,
+}
+
+impl Limits {
+    /// No limits: of a server that is not known, whose callbacks are only looked at.
+    pub const NONE: Limits = Limits {
+        max_in_flight: usize::MAX,
+        requests_per_second: None,
+    };
+}
+
 /// Callbacks that are due, and those in flight.
 #[derive(Debug)]
 pub struct Scheduler {
@@ -32,18 +57,30 @@ pub struct Scheduler {
     threads: usize,
     /// By server.
     lanes: BTreeMap<String, Lane>,
-    /// The ids of all that wait here or are in flight, with their servers.
-    known: HashMap<i64, String>,
+    /// The ids of all that wait here or are in flight.
+    known: HashSet<i64>,
     in_flight: usize,
     /// The server that was served last.
     turn: String,
 }
 
 /// The callbacks of one server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
+    limits: Limits,
+    bucket: Option<Bucket>,
+    breaker: Breaker,
     waiting: VecDeque<(TransactionHash, Callback)>,
     in_flight: HashSet<TransactionHash>,
+}
+
+/// What a server is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupation {
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Nothing but probes goes there.
+    pub is_broken: bool,
 }
 
 impl Scheduler {
@@ -52,40 +89,66 @@ impl Scheduler {
         Scheduler {
             threads,
             lanes: BTreeMap::new(),
-            known: HashMap::new(),
+            known: HashSet::new(),
             in_flight: 0,
             turn: String::new(),
+        }
+    }
+
+    /// Takes over the limits of all servers that there are. What is known of a server's health
+    /// stays; servers that are not named have no limits any more.
+    pub fn set_limits(&mut self, limits: &HashMap<String, Limits>, now: Instant) {
+        self.lanes.retain(|server, lane| {
+            lane.set_limits(limits.get(server).copied().unwrap_or(Limits::NONE), now);
+            limits.contains_key(server) || !lane.is_empty()
+        });
+        for (server, limits) in limits {
+            if !self.lanes.contains_key(server) {
+                self.lanes.insert(server.clone(), Lane::new(*limits, now));
+            }
         }
     }
 
     /// Takes a callback that is due; one that is known already is left alone.
     ///
     /// Callbacks of one server are offered in the order in which they are to go out.
-    pub fn offer(&mut self, callback: Callback) {
-        if self
-            .known
-            .insert(callback.id, callback.server.clone())
-            .is_none()
-        {
-            let lane = self.lanes.entry(callback.server.clone()).or_default();
-            lane.waiting
-                .push_back((TransactionHash::of(&callback), callback));
+    pub fn offer(&mut self, callback: Callback, now: Instant) {
+        if !self.known.insert(callback.id) {
+            return;
         }
+        let lane = match self.lanes.get_mut(&callback.server) {
+            Some(lane) => lane,
+            None => self
+                .lanes
+                .entry(callback.server.clone())
+                .or_insert_with(|| Lane::new(Limits::NONE, now)),
+        };
+        lane.waiting
+            .push_back((TransactionHash::of(&callback), callback));
     }
 
-    /// Ids of the callbacks that wait here or are in flight.
-    pub fn known(&self) -> Vec<i64> {
-        self.known.keys().copied().collect()
-    }
-
-    /// How many callbacks wait here.
-    pub fn waiting(&self) -> usize {
-        self.known.len() - self.in_flight
+    /// How many callbacks of a server wait here.
+    pub fn waiting(&self, server: &str) -> usize {
+        self.lanes.get(server).map_or(0, |lane| lane.waiting.len())
     }
 
     /// How many callbacks are in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// What each server is doing.
+    pub fn occupations(&self) -> impl Iterator<Item = (&str, Occupation)> {
+        self.lanes.iter().map(|(server, lane)| {
+            let is_broken = lane.breaker.broken_until().is_some();
+            (
+                server.as_str(),
+                Occupation {
+                    in_flight: lane.in_flight.len(),
+                    is_broken,
+                },
+            )
+        })
     }
 
     /// Forgets what waits, so that it is read again; what is in flight stays.
@@ -95,56 +158,122 @@ impl Scheduler {
                 self.known.remove(&callback.id);
             }
         }
-        self.lanes.retain(|_, lane| !lane.in_flight.is_empty());
     }
 
-    /// The next callback to send, if there is one. `max_in_flight` says how many requests a
-    /// server takes at once: zero while it is paused.
-    pub fn next(&mut self, max_in_flight: impl Fn(&str) -> usize) -> Option<Callback> {
-        if self.in_flight >= self.threads {
+    /// The next callback to send now, if there is one.
+    pub fn next(&mut self, now: Instant) -> Option<Callback> {
+        let free = self.threads.saturating_sub(self.in_flight);
+        if free == 0 {
             return None;
         }
-        let turn = self.turn.as_str();
-        let after_turn = self.lanes.range::<str, _>((Excluded(turn), Unbounded));
+        let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
+        let room = |lane: &Lane| lane.in_flight.len() < fair_share || free > self.threads / 4;
+        let after_turn = self
+            .lanes
+            .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
         let (server, place) = after_turn
             .chain(&self.lanes)
-            .filter(|(server, lane)| lane.in_flight.len() < max_in_flight(server))
+            .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now) && room(lane))
             .find_map(|(server, lane)| Some((server.clone(), lane.first_free()?)))?;
         let lane = self.lanes.get_mut(&server)?;
         let (transaction, callback) = lane.waiting.remove(place)?;
         lane.in_flight.insert(transaction);
+        if let Some(bucket) = &mut lane.bucket {
+            bucket.take(now);
+        }
         self.in_flight += 1;
         self.turn = server;
         Some(callback)
     }
 
+    /// When to ask for the next again if nothing else happens: a token drops or a pause ends.
+    pub fn next_at(&self, now: Instant) -> Option<Instant> {
+        let of_lane = |lane: &Lane| {
+            lane.first_free()?;
+            match lane.breaker.broken_until().filter(|until| *until > now) {
+                Some(until) => Some(until),
+                None if lane.has_room(now) => lane.bucket.as_ref()?.next(now),
+                None => None,
+            }
+        };
+        self.lanes.values().filter_map(of_lane).min()
+    }
+
+    /// Whether something would be sent now but for its server's rate.
+    pub fn waits_for_a_token(&self, now: Instant) -> bool {
+        self.lanes
+            .values()
+            .any(|lane| lane.has_room(now) && !lane.has_token(now) && lane.first_free().is_some())
+    }
+
     /// A callback that [`Scheduler::next`] returned has its outcome, on record. Unless it is gone,
-    /// later ones of its transaction are forgotten: the queue holds them back.
-    pub fn finished(&mut self, callback: &Callback, fate: Fate) {
-        if self.known.remove(&callback.id).is_none() {
-            return;
+    /// later ones of its transaction are forgotten: the queue holds them back. Returns whether
+    /// its server broke, or is no longer broken.
+    pub fn finished(
+        &mut self,
+        callback: &Callback,
+        fate: Fate,
+        health: Health,
+        now: Instant,
+    ) -> bool {
+        if !self.known.remove(&callback.id) {
+            return false;
         }
         self.in_flight -= 1;
-        if let Some(lane) = self.lanes.get_mut(&callback.server) {
-            let finished = TransactionHash::of(callback);
-            lane.in_flight.remove(&finished);
-            if fate != Fate::Gone {
-                lane.waiting.retain(|(transaction, waiting)| {
-                    let stays = *transaction != finished;
-                    if !stays {
-                        self.known.remove(&waiting.id);
-                    }
-                    stays
-                });
-            }
-            if lane.waiting.is_empty() && lane.in_flight.is_empty() {
-                self.lanes.remove(&callback.server);
-            }
+        let Some(lane) = self.lanes.get_mut(&callback.server) else {
+            return false;
+        };
+        let finished = TransactionHash::of(callback);
+        lane.in_flight.remove(&finished);
+        if fate != Fate::Gone {
+            lane.waiting.retain(|(transaction, waiting)| {
+                let stays = *transaction != finished;
+                if !stays {
+                    self.known.remove(&waiting.id);
+                }
+                stays
+            });
         }
+        lane.breaker.heard(health, lane.limits.max_in_flight, now)
     }
 }
 
 impl Lane {
+    fn new(limits: Limits, now: Instant) -> Lane {
+        let mut lane = Lane {
+            limits,
+            bucket: None,
+            breaker: Breaker::default(),
+            waiting: VecDeque::new(),
+            in_flight: HashSet::new(),
+        };
+        lane.set_limits(limits, now);
+        lane
+    }
+
+    fn set_limits(&mut self, limits: Limits, now: Instant) {
+        self.limits = limits;
+        if self.bucket.as_ref().map(Bucket::per_second) != limits.requests_per_second {
+            self.bucket = limits
+                .requests_per_second
+                .map(|rate| Bucket::new(rate, now));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_empty()
+    }
+
+    fn has_room(&self, now: Instant) -> bool {
+        self.in_flight.len() < self.breaker.at_once(self.limits.max_in_flight, now)
+    }
+
+    fn has_token(&self, now: Instant) -> bool {
+        self.bucket
+            .as_ref()
+            .is_none_or(|bucket| bucket.next(now).is_none())
+    }
+
     /// The place of the first waiting callback whose transaction is not in flight. An earlier one
     /// of the same transaction would stand before it, so the order within a transaction is kept.
     fn first_free(&self) -> Option<usize> {
@@ -162,6 +291,8 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn callback(id: i64, server: u8, transaction: u8) -> Callback {
         Callback {
             id,
@@ -176,100 +307,346 @@ mod tests {
         }
     }
 
-    fn drain(scheduler: &mut Scheduler, most: usize) -> Vec<i64> {
-        std::iter::from_fn(|| scheduler.next(|_| most))
+    fn limits(max_in_flight: usize) -> Limits {
+        Limits {
+            max_in_flight,
+            requests_per_second: None,
+        }
+    }
+
+    fn scheduler(threads: usize, servers: u8, limits: Limits, now: Instant) -> Scheduler {
+        let mut scheduler = Scheduler::new(threads);
+        let all = (0..servers)
+            .map(|server| (format!("server {server}"), limits))
+            .collect();
+        scheduler.set_limits(&all, now);
+        scheduler
+    }
+
+    fn drain(scheduler: &mut Scheduler, now: Instant) -> Vec<i64> {
+        std::iter::from_fn(|| scheduler.next(now))
             .map(|callback| callback.id)
             .collect()
     }
 
     #[test]
     fn one_transaction_goes_out_in_order_and_one_at_a_time() {
-        let mut scheduler = Scheduler::new(10);
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 1, limits(10), now);
         for (id, transaction) in [(1, 7), (2, 7), (3, 8)] {
-            scheduler.offer(callback(id, 0, transaction));
+            scheduler.offer(callback(id, 0, transaction), now);
         }
-        assert_eq!(drain(&mut scheduler, 10), [1, 3]);
-        scheduler.finished(&callback(1, 0, 7), Fate::Gone);
-        assert_eq!(drain(&mut scheduler, 10), [2]);
+        assert_eq!(drain(&mut scheduler, now), [1, 3]);
+        scheduler.finished(&callback(1, 0, 7), Fate::Gone, Health::Well, now);
+        assert_eq!(drain(&mut scheduler, now), [2]);
     }
 
     #[test]
     fn a_callback_that_is_tried_again_or_parked_holds_the_later_ones() {
-        for fate in [Fate::Parked, Fate::Later(Duration::from_secs(5))] {
-            let mut scheduler = Scheduler::new(10);
+        let now = Instant::now();
+        for fate in [Fate::Parked, Fate::Later(5 * SECOND)] {
+            let mut scheduler = scheduler(10, 1, limits(1), now);
             for (id, transaction) in [(1, 7), (2, 7), (3, 8), (4, 7)] {
-                scheduler.offer(callback(id, 0, transaction));
+                scheduler.offer(callback(id, 0, transaction), now);
             }
-            assert_eq!(drain(&mut scheduler, 1), [1]);
-            scheduler.finished(&callback(1, 0, 7), fate);
-            assert_eq!(drain(&mut scheduler, 10), [3]);
-            assert_eq!(scheduler.known(), [3]);
-            scheduler.offer(callback(2, 0, 7));
-            assert_eq!(drain(&mut scheduler, 10), [2]);
+            assert_eq!(drain(&mut scheduler, now), [1]);
+            scheduler.finished(&callback(1, 0, 7), fate, Health::Well, now);
+            assert_eq!(drain(&mut scheduler, now), [3]);
+            scheduler.finished(&callback(3, 0, 8), Fate::Gone, Health::Well, now);
+            assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+            scheduler.offer(callback(2, 0, 7), now);
+            assert_eq!(drain(&mut scheduler, now), [2]);
         }
     }
 
     #[test]
     fn servers_take_turns_within_their_limits() {
-        let mut scheduler = Scheduler::new(10);
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 2, limits(3), now);
         for id in 0..100 {
-            scheduler.offer(callback(id, 0, id as u8));
+            scheduler.offer(callback(id, 0, id as u8), now);
         }
-        scheduler.offer(callback(100, 1, 0));
-        scheduler.offer(callback(101, 1, 1));
-        assert_eq!(drain(&mut scheduler, 3), [0, 100, 1, 101, 2]);
+        scheduler.offer(callback(100, 1, 0), now);
+        scheduler.offer(callback(101, 1, 1), now);
+        assert_eq!(drain(&mut scheduler, now), [0, 100, 1, 101, 2]);
         assert_eq!(scheduler.in_flight(), 5);
-        assert!(scheduler.next(|_| 0).is_none());
+    }
+
+    #[test]
+    fn slow_servers_leave_threads_to_the_others() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(32, 4, limits(16), now);
+        let mut id = 0;
+        for server in 0..3 {
+            for _ in 0..100 {
+                id += 1;
+                scheduler.offer(callback(id, server, id as u8), now);
+            }
+        }
+        assert_eq!(drain(&mut scheduler, now).len(), 24, "a quarter stays free");
+        for _ in 0..100 {
+            id += 1;
+            scheduler.offer(callback(id, 3, id as u8), now);
+        }
+        assert_eq!(
+            drain(&mut scheduler, now).len(),
+            8,
+            "the fair share of the fourth"
+        );
+    }
+
+    #[test]
+    fn a_paused_server_is_sent_nothing_and_its_callbacks_stay() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 1, limits(0), now);
+        scheduler.offer(callback(1, 0, 1), now);
+        assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+        assert_eq!(scheduler.next_at(now), None);
+        scheduler.set_limits(&HashMap::from([("server 0".to_owned(), limits(1))]), now);
+        assert_eq!(drain(&mut scheduler, now), [1]);
     }
 
     #[test]
     fn what_is_in_flight_is_not_taken_again() {
-        let mut scheduler = Scheduler::new(10);
-        scheduler.offer(callback(1, 0, 1));
-        scheduler.offer(callback(2, 0, 2));
-        assert_eq!(drain(&mut scheduler, 1), [1]);
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 1, limits(1), now);
+        scheduler.offer(callback(1, 0, 1), now);
+        scheduler.offer(callback(2, 0, 2), now);
+        assert_eq!(drain(&mut scheduler, now), [1]);
         scheduler.forget_waiting();
-        scheduler.offer(callback(1, 0, 1));
-        assert_eq!(drain(&mut scheduler, 10), [] as [i64; 0]);
-        scheduler.offer(callback(2, 0, 2));
-        assert_eq!(drain(&mut scheduler, 10), [2]);
+        scheduler.offer(callback(1, 0, 1), now);
+        scheduler.finished(&callback(1, 0, 1), Fate::Gone, Health::Well, now);
+        assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+        scheduler.offer(callback(2, 0, 2), now);
+        assert_eq!(drain(&mut scheduler, now), [2]);
+    }
+
+    /// A network of several servers and the queue before it, by a simulated clock.
+    struct World {
+        scheduler: Scheduler,
+        limits: Limits,
+        threads: usize,
+        start: Instant,
+        now: Instant,
+        /// By due time and id: what the queue would offer.
+        queue: BTreeMap<(Instant, i64), Callback>,
+        /// When the answer comes, what was sent, and how the server is.
+        flying: Vec<(Instant, (Instant, i64), Health)>,
+        sent: Vec<(Instant, Callback)>,
+        delivered: usize,
+    }
+
+    impl World {
+        fn new(threads: usize, servers: u8, limits: Limits) -> World {
+            let start = Instant::now();
+            World {
+                scheduler: scheduler(threads, servers, limits, start),
+                limits,
+                threads,
+                start,
+                now: start,
+                queue: BTreeMap::new(),
+                flying: Vec::new(),
+                sent: Vec::new(),
+                delivered: 0,
+            }
+        }
+
+        fn add(&mut self, due: Instant, callback: Callback) {
+            self.queue.insert((due, callback.id), callback);
+        }
+
+        fn transaction(callback: &Callback) -> (String, String) {
+            (callback.server.clone(), callback.transaction_id.clone())
+        }
+
+        /// As the queue does: what is due and not held by an earlier one of its transaction that
+        /// was tried.
+        fn offer_due(&mut self) {
+            let holders: HashMap<_, _> = self
+                .queue
+                .values()
+                .filter(|callback| callback.attempts > 0)
+                .map(|callback| (World::transaction(callback), callback.id))
+                .collect();
+            for callback in self
+                .queue
+                .range(..=(self.now, i64::MAX))
+                .map(|(_, callback)| callback)
+            {
+                let holder = holders.get(&World::transaction(callback));
+                if holder.is_none_or(|id| *id >= callback.id) {
+                    self.scheduler.offer(callback.clone(), self.now);
+                }
+            }
+        }
+
+        /// Sends all that can be sent now; checks what must hold of each.
+        fn send(&mut self, answer: &mut impl FnMut(&Callback, Instant) -> (Duration, Health)) {
+            while let Some(callback) = self.scheduler.next(self.now) {
+                let due = self.queue.range(..=(self.now, i64::MAX));
+                let place = due.clone().find(|(_, queued)| queued.id == callback.id);
+                let place = *place.expect("it is queued and due").0;
+                let flying = |at: &(Instant, i64)| &self.queue[at];
+                let same =
+                    |other: &Callback| World::transaction(other) == World::transaction(&callback);
+                assert!(
+                    self.flying.iter().all(|(_, at, _)| !same(flying(at))),
+                    "one at a time"
+                );
+                let mut earlier = self.queue.values().filter(|other| other.id < callback.id);
+                assert!(!earlier.any(same), "in order");
+                let at_server = self
+                    .flying
+                    .iter()
+                    .filter(|(_, at, _)| flying(at).server == callback.server);
+                assert!(at_server.count() < self.limits.max_in_flight);
+                assert!(self.flying.len() < self.threads);
+                let (time, health) = answer(&callback, self.now);
+                self.flying.push((self.now + time, place, health));
+                self.sent.push((self.now, callback));
+            }
+        }
+
+        /// Lets time pass up to the next thing that happens.
+        fn step(&mut self, answer: &mut impl FnMut(&Callback, Instant) -> (Duration, Health)) {
+            self.offer_due();
+            self.send(answer);
+            let answers = self.flying.iter().map(|(at, ..)| *at);
+            let after_now = (Excluded((self.now, i64::MAX)), Unbounded);
+            let due = self.queue.range(after_now).next().map(|((due, _), _)| *due);
+            let next = self.scheduler.next_at(self.now);
+            let at = answers.chain(due).chain(next).min();
+            self.now = at
+                .unwrap_or_else(|| panic!("forgotten: {:?}", self.queue))
+                .max(self.now);
+            let (done, flying): (Vec<_>, Vec<_>) =
+                self.flying.drain(..).partition(|(at, ..)| *at <= self.now);
+            self.flying = flying;
+            for (_, place, health) in done {
+                let mut callback = self.queue.remove(&place).expect("it is queued");
+                let fate = match health {
+                    Health::Ill => Fate::Later(5 * SECOND * 4u32.pow(callback.attempts.min(6))),
+                    _ => Fate::Gone,
+                };
+                self.scheduler.finished(&callback, fate, health, self.now);
+                match fate {
+                    Fate::Later(pause) => {
+                        callback.attempts += 1;
+                        self.add(self.now + pause, callback);
+                    }
+                    _ => self.delivered += 1,
+                }
+            }
+        }
+
+        fn run(&mut self, mut answer: impl FnMut(&Callback, Instant) -> (Duration, Health)) {
+            while !self.queue.is_empty() {
+                self.step(&mut answer);
+            }
+            assert_eq!(self.scheduler.in_flight(), 0);
+        }
+
+        /// The most that any second saw at one server.
+        fn most_in_a_second(&self, server: &str) -> usize {
+            let at_server = self
+                .sent
+                .iter()
+                .filter(|(_, callback)| callback.server == server);
+            let times: Vec<_> = at_server.map(|(at, _)| *at).collect();
+            let from = |first: usize| {
+                let end = times[first] + SECOND;
+                times[first..].iter().take_while(|at| **at < end).count()
+            };
+            (0..times.len()).map(from).max().unwrap_or(0)
+        }
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
         #[test]
-        fn random_histories_keep_order_and_limits(
-            callbacks in prop::collection::vec((0..3u8, 0..4u8), 0..80),
-            finishing in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
+        fn random_histories_keep_order_limits_and_rates_and_forget_nothing(
+            callbacks in prop::collection::vec((0..3u8, 0..6u8, 0..20_000u64), 1..60),
+            answers in prop::collection::vec((1..30_000u64, prop::bool::weighted(0.3)), 1..40),
             threads in 1..8usize,
-            most in 1..5usize,
+            max_in_flight in 1..5usize,
+            rate in prop::option::of(0.5..20.0f64),
         ) {
-            let mut scheduler = Scheduler::new(threads);
-            for (id, (server, transaction)) in callbacks.iter().enumerate() {
-                scheduler.offer(callback(id as i64, *server, *transaction));
+            let limits = Limits { max_in_flight, requests_per_second: rate };
+            let mut world = World::new(threads, 3, limits);
+            // At first, ids come in the order of due times.
+            let mut dues: Vec<_> = callbacks.iter().map(|(.., due)| *due).collect();
+            dues.sort();
+            for (id, ((server, transaction, _), due)) in callbacks.iter().zip(dues).enumerate() {
+                let due = world.start + Duration::from_millis(due);
+                world.add(due, callback(id as i64, *server, *transaction));
             }
-            let mut flying: Vec<Callback> = Vec::new();
-            let mut sent: Vec<Callback> = Vec::new();
-            let mut finishing = finishing.into_iter();
-            loop {
-                while let Some(next) = scheduler.next(|_| most) {
-                    let same = |other: &&Callback| {
-                        (&other.server, &other.transaction_id) == (&next.server, &next.transaction_id)
-                    };
-                    prop_assert!(flying.iter().find(same).is_none());
-                    prop_assert!(sent.iter().filter(same).all(|earlier| earlier.id < next.id));
-                    let at_server = flying.iter().filter(|other| other.server == next.server);
-                    prop_assert!(at_server.count() < most && flying.len() < threads);
-                    flying.push(next.clone());
-                    sent.push(next);
+            let mut answers = answers.into_iter();
+            world.run(|_, _| {
+                let (time, is_ill) = answers.next().unwrap_or((1, false));
+                (Duration::from_millis(time), if is_ill { Health::Ill } else { Health::Well })
+            });
+            prop_assert_eq!(world.delivered, callbacks.len());
+            if let Some(rate) = rate {
+                for server in 0..3 {
+                    let most = world.most_in_a_second(&format!("server {server}"));
+                    prop_assert!(most as f64 <= rate + (rate / 10.0).max(1.0) + 1.0);
                 }
-                if flying.is_empty() {
-                    break;
-                }
-                let place = finishing.next().map_or(0, |index| index.index(flying.len()));
-                scheduler.finished(&flying.swap_remove(place), Fate::Gone);
             }
-            prop_assert_eq!(sent.len(), callbacks.len());
-            prop_assert_eq!((scheduler.waiting(), scheduler.in_flight()), (0, 0));
         }
+    }
+
+    #[test]
+    fn an_outage_of_six_hours_costs_few_requests_and_nothing_is_lost() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let mut world = World::new(32, 2, limits(16));
+        // One callback a minute for a day at each of two servers; one of them is down from the
+        // sixth to the twelfth hour.
+        for minute in 0..1440 {
+            let due = world.start + 60 * SECOND * minute;
+            for server in 0..2 {
+                let mut callback = callback(i64::from(minute) * 2 + i64::from(server), server, 0);
+                callback.transaction_id = minute.to_string();
+                world.add(due, callback);
+            }
+        }
+        let outage = world.start + 6 * HOUR..world.start + 12 * HOUR;
+        let mut to_the_dead = 0;
+        world.run(|callback, now| {
+            if callback.server == "server 0" && outage.contains(&now) {
+                to_the_dead += 1;
+                (10 * SECOND, Health::Ill)
+            } else {
+                (SECOND / 10, Health::Well)
+            }
+        });
+        assert_eq!(world.delivered, 2880);
+        assert!(to_the_dead < 100, "{to_the_dead} requests to a dead server");
+        let late = world
+            .sent
+            .iter()
+            .filter(|(_, callback)| callback.server == "server 1")
+            .map(|(at, callback)| *at - (world.start + 30 * SECOND * callback.id as u32))
+            .max();
+        assert!(
+            late < Some(SECOND * 31),
+            "the other server waits for nothing: {late:?}"
+        );
+        let last = world.sent.iter().map(|(at, _)| *at - world.start).max();
+        assert!(
+            last < Some(25 * HOUR),
+            "all is delivered within the hour after: {last:?}"
+        );
+        let after = world
+            .sent
+            .iter()
+            .filter(|(at, _)| *at >= outage.end)
+            .map(|(at, _)| *at);
+        let burst = after
+            .clone()
+            .filter(|at| *at < after.clone().min().unwrap() + SECOND / 10)
+            .count();
+        assert!(burst <= 4, "{burst} at once right after the outage");
     }
 }

@@ -16,54 +16,51 @@ use crate::callback::{Action, Parameters};
 use crate::click_id::ClickId;
 use crate::delivery::Timestamp;
 
-/// Due callbacks of servers that are not paused, the first `$2` of each server in the order in
-/// which they are due, without those that the worker knows already (`$1`) and those that an
-/// earlier callback of their transaction holds. `$3`: the paused servers.
-pub const READ_DUE: &str = "
+/// The names of all servers that callbacks are queued for: one step through the index each.
+pub const QUEUED_SERVERS: &str = "
 with recursive server(name) as (
     (select q.server from s2s.queue q order by q.server limit 1)
     union all
     select (select q.server from s2s.queue q where q.server > server.name order by q.server limit 1)
     from server where server.name is not null
 )
+select name from server where name is not null";
+
+/// Due callbacks of the servers `$1`, those after the positions (`$2`, `$3`), the first `$4` of
+/// each in the order in which they are due, without those that an earlier callback of their
+/// transaction holds. Starting at a position, it does not pass what was delivered and is not
+/// vacuumed yet.
+pub const READ_DUE: &str = "
 select due.id, due.server, due.action::text, due.transaction_id, due.click_id::text,
        due.parameters, due.created_at, due.due_at, due.attempts
-from server
+from unnest($1::text[], $2::timestamptz[], $3::bigint[]) as after(server, due_at, id)
 cross join lateral (
     select q.*
     from s2s.queue q
-    where q.server = server.name
+    where q.server = after.server
+      and (q.due_at, q.id) > (after.due_at, after.id)
       and q.due_at <= pg_catalog.clock_timestamp()
-      and q.id <> all ($1)
       and not exists (
           select from s2s.queue e
           where e.server = q.server and e.action = q.action
             and e.transaction_id = q.transaction_id and e.id < q.id
             and (e.attempts > 0 or e.due_at = 'infinity'))
     order by q.due_at, q.id
-    limit $2
-) due
-where server.name <> all ($3)";
+    limit $4
+) due";
 
-/// When the next callback is due of those that are due later. `$1`: the paused servers.
+/// When the next callback of the servers `$1` is due of those that are due later.
 pub const NEXT_DUE: &str = "
-with recursive server(name) as (
-    (select q.server from s2s.queue q order by q.server limit 1)
-    union all
-    select (select q.server from s2s.queue q where q.server > server.name order by q.server limit 1)
-    from server where server.name is not null
-)
 select pg_catalog.min(later.due_at)
-from server
+from unnest($1::text[]) as name(server)
 cross join lateral (
     select q.due_at
     from s2s.queue q
-    where q.server = server.name
+    where q.server = name.server
       and q.due_at > pg_catalog.clock_timestamp() and q.due_at < 'infinity'
     order by q.due_at
     limit 1
-) later
-where server.name <> all ($1)";
+) later";
 
 /// Records attempts, each with what becomes of its callback. A callback that somebody cancelled
 /// meanwhile stays gone; one that somebody put off or back is found by its id.
@@ -96,18 +93,42 @@ select o.callback_id, o.server, o.action::s2s.action, o.transaction_id, o.click_
        o.http_status, o.verdict::s2s.verdict, o.message, o.response
 from outcome o";
 
-/// Deletes up to 1000 attempts that are older than `$1` seconds.
+/// Deletes attempts that are older than `$1` seconds, of the 1000 first.
 pub const EXPIRE: &str = "
 delete from s2s.attempt
 where id = any (array(
-    select a.id from s2s.attempt a
-    where a.started_at < pg_catalog.now() - $1 * interval '1 second'
-    order by a.started_at
-    limit 1000))";
+    select first.id
+    from (select a.id, a.started_at from s2s.attempt a order by a.id limit 1000) first
+    where first.started_at < pg_catalog.now() - $1 * interval '1 second'))";
+
+/// Makes a callback due now, as if it had never been tried.
+pub const RETRY: &str = "
+update s2s.queue set due_at = pg_catalog.clock_timestamp(), attempts = 0, last_error = null
+where id = $1";
+
+/// The same for all parked callbacks, of one server (`$1`) or of all.
+pub const RETRY_PARKED: &str = "
+update s2s.queue set due_at = pg_catalog.clock_timestamp(), attempts = 0, last_error = null
+where due_at = 'infinity' and ($1 is null or server = $1)";
+
+/// Drops a callback, on record.
+pub const CANCEL: &str = "
+with gone as (delete from s2s.queue where id = $1 returning *)
+insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, created_at, attempt,
+                         started_at, duration, verdict, message)
+select id, server, action, transaction_id, click_id, created_at, attempts,
+       pg_catalog.clock_timestamp(), '0', 'cancelled', 'cancelled by ' || $2
+from gone";
+
+/// One callback that is queued.
+pub const CALLBACK: &str = "
+select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
+       q.parameters, q.created_at, q.due_at, q.attempts
+from s2s.queue q where q.id = $1";
 
 /// Servers of our networks, with their options.
 pub const SERVERS: &str = "
-select s.srvname::text, w.fdwname::text,
+select s.oid, s.srvname::text, w.fdwname::text,
        array(select o.option_name from pg_catalog.pg_options_to_table(s.srvoptions) o),
        array(select o.option_value from pg_catalog.pg_options_to_table(s.srvoptions) o)
 from pg_catalog.pg_foreign_server s

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
 use super::error::{self, PgResult};
-use super::{queue, wake};
+use super::{queue, server, wake, worker_sql};
+use crate::delivery::Callback;
 
 /// How often a waiting session looks whether the worker is idle.
 const POLL: Duration = Duration::from_millis(2);
@@ -90,6 +92,92 @@ fn wake_worker() {
     if let Some(slot) = wake::my_slot() {
         slot.wake();
     }
+}
+
+/// What this database's worker does with each server, as it last said; nothing without a worker.
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn server_occupation() -> TableIterator<
+    'static,
+    (
+        name!(server, pg_sys::Oid),
+        name!(in_flight, i32),
+        name!(is_broken, bool),
+    ),
+> {
+    let slot = wake::my_slot().filter(|slot| slot.pid.load(SeqCst) != 0);
+    let servers = slot.into_iter().flat_map(|slot| slot.servers.iter());
+    let taken = servers.filter(|server| server.server.load(SeqCst) != 0);
+    TableIterator::new(taken.map(|server| {
+        let in_flight = i32::try_from(server.in_flight.load(SeqCst)).unwrap_or(i32::MAX);
+        (
+            server.server.load(SeqCst).into(),
+            in_flight,
+            server.is_broken.load(SeqCst),
+        )
+    }))
+}
+
+#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn retry(id: i64) -> PgResult<bool> {
+    Ok(change(queue::RETRY, &[id.into()])? > 0)
+}
+
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn retry_parked(server: default!(Option<&str>, "NULL")) -> PgResult<i64> {
+    change(queue::RETRY_PARKED, &[server.into()])
+}
+
+#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn cancel(id: i64) -> PgResult<bool> {
+    Ok(change(queue::CANCEL, &[id.into(), session_user().into()])? > 0)
+}
+
+/// Changes what is queued; returns how many callbacks it concerned. The worker hears of it at
+/// commit.
+fn change(sql: &str, arguments: &[DatumWithOid]) -> PgResult<i64> {
+    let changed =
+        Spi::connect_mut(|client| client.update(sql, None, arguments).map(|rows| rows.len()))
+            .map_err(error::spi)?;
+    if changed > 0 {
+        wake::reload_at_commit();
+    }
+    Ok(i64::try_from(changed).unwrap_or(i64::MAX))
+}
+
+/// The role that logged in: the current one is the extension's owner in these functions.
+#[allow(unsafe_code)]
+fn session_user() -> String {
+    // SAFETY: the name of a role that exists, NUL-terminated, in the current context.
+    let name = unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
+        if name.is_null() {
+            c"?"
+        } else {
+            std::ffi::CStr::from_ptr(name)
+        }
+    };
+    name.to_string_lossy().into_owned()
+}
+
+#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn callback_url(id: i64) -> PgResult<Option<String>> {
+    let read = || -> spi::Result<Option<Callback>> {
+        Spi::connect(|client| {
+            let mut rows = client.select(queue::CALLBACK, None, &[id.into()])?;
+            rows.next()
+                .map(|row| worker_sql::read_callback(&row))
+                .transpose()
+        })
+    };
+    let Some(callback) = read().map_err(error::spi)? else {
+        return Ok(None);
+    };
+    let server = server::read(&callback.server)?;
+    Ok(Some(server.url(callback.action, &callback.parameters())?))
 }
 
 /// Starts the worker when the transaction commits: the last step of CREATE EXTENSION.

@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
-/// What a worker and the sessions of its database know of each other. All zero: a free slot.
+/// What a worker and the sessions of its database know of each other.
 #[derive(Default)]
 pub struct Slot {
     /// The database's OID; zero: the slot is free.
@@ -29,6 +29,8 @@ pub struct Slot {
     pub wakes: AtomicU64,
     /// The value of `wakes` when the worker last had nothing to do.
     pub idle_at: AtomicU64,
+    /// The earliest due time of what was committed since the worker last read.
+    pub earliest: Earliest,
     /// How often servers, or callbacks that the worker may hold in memory, were changed.
     pub reloads: AtomicU64,
     /// A transaction with callbacks was prepared and may be committed any time.
@@ -39,6 +41,70 @@ pub struct Slot {
     pub started_at: AtomicI64,
     /// When the worker last delivered something, as a `timestamptz`; zero: never.
     pub last_delivery_at: AtomicI64,
+    /// What the worker's servers are doing.
+    pub servers: ServerSlots,
+}
+
+/// The earliest of several points in time, as `timestamptz`.
+pub struct Earliest(AtomicI64);
+
+impl Default for Earliest {
+    fn default() -> Earliest {
+        Earliest(AtomicI64::new(i64::MAX))
+    }
+}
+
+impl Earliest {
+    /// Adds one.
+    fn add(&self, time: i64) {
+        self.0.fetch_min(time, SeqCst);
+    }
+
+    /// The earliest since the last call; `i64::MAX` if there was none.
+    pub fn take(&self) -> i64 {
+        self.0.swap(i64::MAX, SeqCst)
+    }
+}
+
+/// So many servers of a database can be watched; delivery to others works all the same.
+const SERVERS: usize = 64;
+
+/// What each server of a database is doing.
+pub struct ServerSlots([ServerSlot; SERVERS]);
+
+impl Default for ServerSlots {
+    fn default() -> ServerSlots {
+        ServerSlots(std::array::from_fn(|_| ServerSlot::default()))
+    }
+}
+
+impl ServerSlots {
+    /// All of them; those that are free have the server 0.
+    pub fn iter(&self) -> impl Iterator<Item = &ServerSlot> {
+        self.0.iter()
+    }
+
+    /// Says what servers are doing: OID, requests in flight, broken.
+    pub fn show(&self, servers: impl Iterator<Item = (pg_sys::Oid, usize, bool)>) {
+        let none = std::iter::repeat((pg_sys::InvalidOid, 0, false));
+        for (slot, (server, in_flight, is_broken)) in self.iter().zip(servers.chain(none)) {
+            slot.server.store(server.to_u32(), SeqCst);
+            slot.in_flight
+                .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
+            slot.is_broken.store(is_broken, SeqCst);
+        }
+    }
+}
+
+/// What a server is doing.
+#[derive(Default)]
+pub struct ServerSlot {
+    /// The foreign server's OID; zero: none.
+    pub server: AtomicU32,
+    /// Requests in flight.
+    pub in_flight: AtomicU32,
+    /// Nothing but probes goes there.
+    pub is_broken: AtomicBool,
 }
 
 /// So many databases can have a worker at once. Every worker needs one of PostgreSQL's
@@ -249,10 +315,18 @@ unsafe extern "C-unwind" fn on_transaction_end(
     if event == XACT_EVENT_PREPARE {
         slot.prepared.store(true, SeqCst);
     }
+    slot.earliest.add(transaction_start());
     if at_commit.reload {
         slot.reloads.fetch_add(1, SeqCst);
     }
     slot.wake();
+}
+
+/// When the transaction started: the due time of what it queued.
+#[allow(unsafe_code)]
+fn transaction_start() -> i64 {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
 /// The slot of the current database; `None` without preload.

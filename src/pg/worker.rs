@@ -13,24 +13,28 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::wake::{self, Slot};
-use super::worker_sql;
+use super::worker_sql::{self, FoundServer, Position, Statements};
 use super::{queue, settings};
+use crate::delivery::breaker::Health;
 use crate::delivery::client::{Client, ClientSettings, MOST_KEPT, SystemRoots};
 use crate::delivery::pool::{Finished, Pool, Request};
 use crate::delivery::retry::{Fate, fate};
-use crate::delivery::scheduler::Scheduler;
+use crate::delivery::scheduler::{Limits, Scheduler};
 use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
 use crate::network::Server;
 use crate::problem::Problem;
 
-/// How many callbacks of each server are read at once.
-const READ_AT_ONCE: usize = 500;
+/// How many callbacks are kept in memory, of all servers together.
+const WINDOW: usize = 4000;
 
-/// When fewer than so many wait in memory, and there are more, the next are read.
-const REFILL_BELOW: usize = 100;
+/// How many callbacks of one server are read at once, at most and at least.
+const READ_AT_ONCE: (usize, usize) = (500, 20);
 
 /// Nothing is missed for longer, whatever happened to a wake-up.
 const SAFETY_LOOK: Duration = Duration::from_secs(60);
+
+/// Between two batches of attempts that are too old.
+const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the queue is looked at while transactions are prepared.
 const PREPARED_LOOK: Duration = Duration::from_secs(1);
@@ -101,11 +105,39 @@ fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A server and the connections to it.
+/// A server, the connections to it, and how far its callbacks are read.
 struct Lane {
-    server: Server,
+    /// The foreign server, unless it is gone and only its callbacks are left.
+    server: Option<(pg_sys::Oid, Server)>,
     client: Result<Client, String>,
     settings: ClientSettings,
+    read_up_to: Position,
+    /// There may be more to read.
+    has_more: bool,
+}
+
+impl Lane {
+    fn is_paused(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|(_, server)| server.pace.paused)
+    }
+
+    fn limits(&self) -> Limits {
+        match &self.server {
+            None => Limits::NONE,
+            Some((_, Server { pace, .. })) => Limits {
+                max_in_flight: if pace.paused { 0 } else { pace.max_in_flight },
+                requests_per_second: pace.requests_per_second,
+            },
+        }
+    }
+
+    /// Lets the next reading start there, if it would start later.
+    fn rewind(&mut self, to: Position) {
+        self.read_up_to = self.read_up_to.min(to);
+        self.has_more = true;
+    }
 }
 
 /// A callback in flight.
@@ -118,7 +150,9 @@ struct Worker {
     slot: &'static Slot,
     pool: Pool,
     roots: SystemRoots,
+    statements: Statements,
     scheduler: Scheduler,
+    /// By server.
     lanes: HashMap<String, Lane>,
     flying: HashMap<i64, Flying>,
     /// Judged, not yet on record.
@@ -127,12 +161,12 @@ struct Worker {
     /// The wake-up calls that the last reading answered.
     seen_wakes: u64,
     seen_reloads: u64,
-    /// The last reading left something unread.
-    more_due: bool,
     /// When the queue is to be read again: something will be due.
     next_look: Instant,
     /// When servers and queue are to be read anew, whatever happens.
     next_safety_look: Instant,
+    /// When attempts that are too old are to be deleted.
+    next_expiry: Instant,
     /// How often in a row reading or recording failed.
     failures: u32,
     /// After a failure: not to be tried before.
@@ -141,11 +175,13 @@ struct Worker {
 
 impl Worker {
     fn new(slot: &'static Slot, pool: Pool) -> Worker {
+        let now = Instant::now();
         let seed = u128::from(Timestamp::from(SystemTime::now()).0.unsigned_abs());
         Worker {
             slot,
             pool,
             roots: SystemRoots::load(),
+            statements: Statements::new(),
             scheduler: Scheduler::new(settings::max_in_flight()),
             lanes: HashMap::new(),
             flying: HashMap::new(),
@@ -154,11 +190,11 @@ impl Worker {
             // Not the present number: the first reading is due.
             seen_wakes: u64::MAX,
             seen_reloads: u64::MAX,
-            more_due: false,
-            next_look: Instant::now(),
-            next_safety_look: Instant::now(),
+            next_look: now,
+            next_safety_look: now,
+            next_expiry: now,
             failures: 0,
-            not_before: Instant::now(),
+            not_before: now,
         }
     }
 
@@ -172,7 +208,13 @@ impl Worker {
             let now = Instant::now();
             let next = match self.has_work() {
                 true => now,
-                false => self.next_look.min(self.next_safety_look),
+                false => {
+                    let looks = [self.next_look, self.next_safety_look, self.next_expiry];
+                    looks
+                        .into_iter()
+                        .chain(self.scheduler.next_at(now))
+                        .fold(looks[0], Instant::min)
+                }
             };
             let timeout = next.max(self.not_before).saturating_duration_since(now);
             if !worker_sql::wait(self.pool.bell(), timeout) {
@@ -198,6 +240,9 @@ impl Worker {
         self.record()?;
         // What was recorded has made room.
         self.send();
+        if Instant::now() >= self.next_expiry {
+            self.expire()?;
+        }
         Ok(())
     }
 
@@ -210,63 +255,83 @@ impl Worker {
         self.slot.wakes.load(SeqCst) != self.seen_wakes
             || self.slot.reloads.load(SeqCst) != self.seen_reloads
             || Instant::now() >= self.next_look.min(self.next_safety_look)
-            || (self.more_due && self.scheduler.waiting() < REFILL_BELOW)
+            || self
+                .lanes
+                .iter()
+                .any(|(server, lane)| self.wants_more(server, lane))
+    }
+
+    /// How many callbacks of each server are read at once.
+    fn window(&self) -> usize {
+        let (most, least) = READ_AT_ONCE;
+        (WINDOW / self.lanes.len().max(1)).clamp(least, most)
+    }
+
+    /// There is more to read of a server, and what is in memory runs dry.
+    fn wants_more(&self, server: &str, lane: &Lane) -> bool {
+        lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < self.window() / 4
     }
 
     /// Reads servers, if they changed, and callbacks that are due.
     fn read(&mut self) -> Result<(), String> {
+        // In this order: what is committed after the first two lines is seen by the next reading.
         let wakes = self.slot.wakes.load(SeqCst);
         let reloads = self.slot.reloads.load(SeqCst);
+        let earliest = Timestamp(self.slot.earliest.take());
         let is_safety_look = Instant::now() >= self.next_safety_look;
-        let reload = reloads != self.seen_reloads || is_safety_look;
-        if reload {
-            self.scheduler.forget_waiting();
-        }
-        let known = self.scheduler.known();
-        let mut paused = self.paused();
-        let was_prepared = self.slot.prepared.load(SeqCst) || self.seen_wakes == u64::MAX;
-        let lanes = &mut self.lanes;
-        let roots = &self.roots;
-        let found = worker_sql::transaction(|| {
-            if !queue::exists() {
-                return None;
-            }
-            if reload {
-                refresh(lanes, worker_sql::read_servers(), roots);
-                paused = lanes
-                    .values()
-                    .filter(|lane| lane.server.pace.paused)
-                    .map(|lane| lane.server.name.clone())
-                    .collect();
-            }
-            let mut found = worker_sql::read_due(known, READ_AT_ONCE, paused);
-            found.prepared = was_prepared && worker_sql::any_prepared();
-            if is_safety_look {
-                found.expired = worker_sql::expire_attempts(settings::attempt_retention());
-            }
-            Some(found)
-        })?;
-        let Some(found) = found else {
-            log!("s2s: the extension is gone; the worker ends");
-            self.slot.wanted.store(false, SeqCst);
-            end(0);
+        let looks_for_prepared = self.slot.prepared.load(SeqCst) || is_safety_look;
+        let has_reloads = reloads != self.seen_reloads;
+        let from = match has_reloads || looks_for_prepared {
+            true => worker_sql::START,
+            false => (earliest, 0),
         };
+        self.lanes.values_mut().for_each(|lane| lane.rewind(from));
+        let result = self.read_from_there(has_reloads || is_safety_look, looks_for_prepared);
+        if result.is_err() {
+            // What was to be read is unknown by now: the next reading starts over.
+            self.seen_reloads = u64::MAX;
+            return result;
+        }
         self.seen_wakes = wakes;
         self.seen_reloads = reloads;
-        if was_prepared && !found.prepared {
-            self.slot.prepared.store(false, SeqCst);
+        Ok(())
+    }
+
+    fn read_from_there(&mut self, reload: bool, looks_for_prepared: bool) -> Result<(), String> {
+        if reload {
+            self.reload()?;
         }
-        self.more_due = found.limited;
-        let now = Instant::now();
-        if is_safety_look {
-            // While there are attempts to delete, the next look is at once.
-            self.next_safety_look = if found.expired {
-                now
-            } else {
-                now + SAFETY_LOOK
-            };
+        let window = self.window();
+        let wanted = |(server, lane): &(&String, &Lane)| {
+            lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < window
+        };
+        let after: Vec<(&str, Position)> = self
+            .lanes
+            .iter()
+            .filter(wanted)
+            .map(|(server, lane)| (server.as_str(), lane.read_up_to))
+            .collect();
+        let active: Vec<&str> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| !lane.is_paused())
+            .map(|(server, _)| server.as_str())
+            .collect();
+        let (found, is_prepared) = worker_sql::transaction(|| {
+            let is_prepared = looks_for_prepared && worker_sql::any_prepared();
+            (
+                self.statements.read_due(&after, window, &active),
+                is_prepared,
+            )
+        })?;
+        let after: Vec<String> = after
+            .into_iter()
+            .map(|(server, _)| server.to_owned())
+            .collect();
+        if looks_for_prepared {
+            self.slot.prepared.store(is_prepared, SeqCst);
         }
-        let mut pause = if found.prepared {
+        let mut pause = if is_prepared {
             PREPARED_LOOK
         } else {
             SAFETY_LOOK
@@ -274,33 +339,117 @@ impl Worker {
         if let Some(next) = found.next_due {
             pause = pause.min(Timestamp::from(SystemTime::now()).until(next));
         }
+        let now = Instant::now();
         self.next_look = now + pause;
-        for callback in found.due {
-            self.scheduler.offer(callback);
-        }
+        self.take(after, found.due, window, now);
         Ok(())
     }
 
-    fn paused(&self) -> Vec<String> {
-        let paused = |lane: &&Lane| lane.server.pace.paused;
-        self.lanes
-            .values()
-            .filter(paused)
-            .map(|lane| lane.server.name.clone())
-            .collect()
+    /// Takes over what was read of some servers.
+    fn take(&mut self, servers: Vec<String>, due: Vec<Callback>, window: usize, now: Instant) {
+        let mut counts: HashMap<String, usize> =
+            servers.into_iter().map(|server| (server, 0)).collect();
+        for callback in due {
+            if let Some(lane) = self.lanes.get_mut(&callback.server) {
+                lane.read_up_to = lane.read_up_to.max((callback.due_at, callback.id));
+            }
+            if let Some(count) = counts.get_mut(&callback.server) {
+                *count += 1;
+            }
+            self.scheduler.offer(callback, now);
+        }
+        for (server, count) in counts {
+            if let Some(lane) = self.lanes.get_mut(&server) {
+                lane.has_more = count >= window;
+            }
+        }
+    }
+
+    /// Reads the servers anew, forgets what waits in memory, and tidies up the attempts.
+    fn reload(&mut self) -> Result<(), String> {
+        let found = worker_sql::transaction(|| {
+            queue::exists().then(|| (worker_sql::read_servers(), worker_sql::queued_servers()))
+        })?;
+        let Some((servers, queued)) = found else {
+            log!("s2s: the extension is gone; the worker ends");
+            self.slot.wanted.store(false, SeqCst);
+            end(0);
+        };
+        self.scheduler.forget_waiting();
+        self.refresh(servers, queued);
+        let limits = self
+            .lanes
+            .iter()
+            .map(|(server, lane)| (server.clone(), lane.limits()))
+            .collect();
+        let now = Instant::now();
+        self.scheduler.set_limits(&limits, now);
+        self.next_safety_look = now + SAFETY_LOOK;
+        Ok(())
+    }
+
+    /// Deletes a batch of attempts that are too old.
+    fn expire(&mut self) -> Result<(), String> {
+        let retention = settings::attempt_retention();
+        let has_more = worker_sql::transaction(|| worker_sql::expire_attempts(retention))?;
+        self.next_expiry = Instant::now() + if has_more { EXPIRE_PAUSE } else { SAFETY_LOOK };
+        Ok(())
+    }
+
+    /// Takes over the servers as they are now. Connections to those that did not change stay.
+    fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
+        let mut old = std::mem::take(&mut self.lanes);
+        let mut unusable = Vec::new();
+        for (name, oid, server) in servers {
+            match server {
+                Ok(server) => {
+                    let lane = self.lane(old.remove(&name), Some((oid, server)));
+                    self.lanes.insert(name, lane);
+                }
+                Err(problem) => {
+                    warning!("s2s: server \"{name}\": {problem}");
+                    unusable.push(name);
+                }
+            }
+        }
+        for name in queued {
+            if !self.lanes.contains_key(&name) && !unusable.contains(&name) {
+                let lane = self.lane(old.remove(&name), None);
+                self.lanes.insert(name, lane);
+            }
+        }
+    }
+
+    fn lane(&self, old: Option<Lane>, server: Option<(pg_sys::Oid, Server)>) -> Lane {
+        let pace = server
+            .as_ref()
+            .map(|(_, server)| server.pace.clone())
+            .unwrap_or_default();
+        let settings = ClientSettings {
+            timeout: pace.timeout,
+            connections: pace.max_in_flight,
+            user_agent: settings::user_agent(),
+            allow_private_addresses: settings::allow_private_addresses(),
+            ca_file: pace.ca_file,
+        };
+        let client = match old {
+            Some(lane) if lane.settings == settings && lane.client.is_ok() => lane.client,
+            _ => Client::new(&settings, &self.roots),
+        };
+        Lane {
+            server,
+            client,
+            settings,
+            read_up_to: worker_sql::START,
+            has_more: true,
+        }
     }
 
     /// Hands the pool all that may be sent now.
     fn send(&mut self) {
-        let lanes = &self.lanes;
-        let limit = |server: &str| match lanes.get(server) {
-            Some(lane) if lane.server.pace.paused => 0,
-            Some(lane) => lane.server.pace.max_in_flight,
-            // It is not sent, but parked.
-            None => usize::MAX,
-        };
-        while let Some(callback) = self.scheduler.next(limit) {
-            match request(lanes, &callback) {
+        let now = Instant::now();
+        while let Some(callback) = self.scheduler.next(now) {
+            match request(&self.lanes, &callback) {
                 Ok((client, url)) => {
                     self.pool.send(Request {
                         id: callback.id,
@@ -328,10 +477,11 @@ impl Worker {
     fn judge(&mut self, flying: Flying, finished: Finished) -> Outcome {
         let Flying { callback, url } = flying;
         let chance = self.random.rand_float();
-        let (verdict, fate) = match self.lanes.get(&callback.server) {
-            Some(lane) => {
-                let verdict = lane.server.judge(&finished.reply);
-                let fate = fate(&verdict, callback.attempts + 1, &lane.server.pace, chance);
+        let lane = self.lanes.get(&callback.server);
+        let (verdict, fate) = match lane.and_then(|lane| lane.server.as_ref()) {
+            Some((_, server)) => {
+                let verdict = server.judge(&finished.reply);
+                let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
                 (verdict, fate)
             }
             None => {
@@ -339,6 +489,7 @@ impl Worker {
                 (Verdict::Failed { message }, Fate::Parked)
             }
         };
+        let health = Health::of(&finished.reply);
         let (status, response) = match finished.reply {
             Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
             Reply::Failure(_) => (None, None),
@@ -352,6 +503,7 @@ impl Worker {
             verdict,
             response,
             fate,
+            health,
         }
     }
 
@@ -362,13 +514,13 @@ impl Worker {
         if outcomes.is_empty() {
             return Ok(());
         }
-        if worker_sql::record(&outcomes).is_ok() {
+        if self.statements.record(&outcomes).is_ok() {
             outcomes.iter().for_each(|outcome| self.recorded(outcome));
             return Ok(());
         }
         let mut result = Ok(());
         for outcome in outcomes {
-            match worker_sql::record(std::slice::from_ref(&outcome)) {
+            match self.statements.record(std::slice::from_ref(&outcome)) {
                 Ok(()) => self.recorded(&outcome),
                 Err(error) => {
                     result = Err(format!("callback {}: {error}", outcome.callback.id));
@@ -389,7 +541,11 @@ impl Worker {
                 let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
                 self.slot.last_delivery_at.store(at, SeqCst);
                 // It may have held later ones of its transaction: read them now.
-                self.more_due |= callback.attempts > 0;
+                if callback.attempts > 0
+                    && let Some(lane) = self.lanes.get_mut(&callback.server)
+                {
+                    lane.rewind((callback.created_at, 0));
+                }
             }
             Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),
             Fate::Parked => log!(
@@ -399,7 +555,22 @@ impl Worker {
                 verdict.message()
             ),
         }
-        self.scheduler.finished(callback, outcome.fate);
+        let now = Instant::now();
+        if self
+            .scheduler
+            .finished(callback, outcome.fate, outcome.health, now)
+        {
+            let server = &callback.server;
+            match outcome.health {
+                Health::Ill => {
+                    log!(
+                        "s2s: server \"{server}\" is broken, it is probed: {}",
+                        verdict.message()
+                    );
+                }
+                _ => log!("s2s: server \"{server}\" is back"),
+            }
+        }
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
@@ -416,8 +587,23 @@ impl Worker {
         self.slot
             .in_flight
             .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
-        let is_idle = in_flight == 0 && self.unrecorded.is_empty() && !self.more_due;
-        if is_idle && self.failures == 0 {
+        self.slot.servers.show(
+            self.scheduler
+                .occupations()
+                .filter_map(|(server, occupation)| {
+                    let (oid, _) = self.lanes.get(server)?.server.as_ref()?;
+                    Some((*oid, occupation.in_flight, occupation.is_broken))
+                }),
+        );
+        let is_idle = in_flight == 0
+            && self.failures == 0
+            && self.unrecorded.is_empty()
+            && !self
+                .lanes
+                .iter()
+                .any(|(server, lane)| self.wants_more(server, lane))
+            && !self.scheduler.waits_for_a_token(Instant::now());
+        if is_idle {
             self.slot.idle_at.store(self.seen_wakes, SeqCst);
         }
     }
@@ -442,49 +628,12 @@ impl Worker {
     }
 }
 
-/// Takes over the servers as they are now. Connections to those that did not change stay.
-fn refresh(
-    lanes: &mut HashMap<String, Lane>,
-    servers: Vec<Result<Server, String>>,
-    roots: &SystemRoots,
-) {
-    let mut old = std::mem::take(lanes);
-    for server in servers {
-        let server = match server {
-            Ok(server) => server,
-            Err(message) => {
-                warning!("s2s: {message}");
-                continue;
-            }
-        };
-        let settings = ClientSettings {
-            timeout: server.pace.timeout,
-            connections: server.pace.max_in_flight,
-            user_agent: settings::user_agent(),
-            allow_private_addresses: settings::allow_private_addresses(),
-            ca_file: server.pace.ca_file.clone(),
-        };
-        let lane = match old.remove(&server.name) {
-            Some(lane) if lane.settings == settings && lane.client.is_ok() => {
-                Lane { server, ..lane }
-            }
-            _ => Lane {
-                client: Client::new(&settings, roots),
-                server,
-                settings,
-            },
-        };
-        lanes.insert(lane.server.name.clone(), lane);
-    }
-}
-
 /// The request for a callback, or why there is none.
 fn request(lanes: &HashMap<String, Lane>, callback: &Callback) -> Result<(Client, String), String> {
-    let lane = lanes
-        .get(&callback.server)
-        .ok_or_else(|| format!("server \"{}\" does not exist", callback.server))?;
-    let url = lane
-        .server
+    let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
+    let lane = lanes.get(&callback.server).ok_or_else(does_not_exist)?;
+    let (_, server) = lane.server.as_ref().ok_or_else(does_not_exist)?;
+    let url = server
         .url(callback.action, &callback.parameters())
         .map_err(|problem| problem.one_line())?;
     Ok((lane.client.clone()?, url))
@@ -501,6 +650,7 @@ fn unsendable(callback: Callback, message: String) -> Outcome {
         verdict: Verdict::Failed { message },
         response: None,
         fate: Fate::Parked,
+        health: Health::Unknown,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The worker's dealings with PostgreSQL: its transactions, its waiting, and the rows of the queue
 //! and of attempts.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
@@ -8,15 +9,17 @@ use std::time::Duration;
 
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::datum::{DatumWithOid, JsonB};
+use pgrx::pg_sys::PgOid;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
-use pgrx::spi::SpiHeapTupleData;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData};
 use pgrx::{pg_sys, spi};
 
 use super::queue;
 use crate::callback::Action;
 use crate::delivery::retry::Fate;
 use crate::delivery::{Callback, Outcome, Timestamp};
+use crate::network::options::OptionError;
 use crate::network::{Network, Server};
 
 /// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
@@ -28,6 +31,12 @@ pub fn introduce() {
         (c"lock_timeout", c"2s"),
         (c"statement_timeout", c"0"),
         (c"idle_in_transaction_session_timeout", c"0"),
+        // Plans are made once, when the queue may be empty and anything looks cheap: what is
+        // right when it is full is always an index.
+        (c"enable_seqscan", c"off"),
+        (c"enable_bitmapscan", c"off"),
+        (c"enable_hashjoin", c"off"),
+        (c"enable_mergejoin", c"off"),
     ] {
         // SAFETY: settings that exist, with valid values, set for this process.
         unsafe {
@@ -121,49 +130,191 @@ fn message(error: &CaughtError) -> String {
     }
 }
 
+/// Where reading a server's callbacks goes on: after this due time and id.
+pub type Position = (Timestamp, i64);
+
+/// Before everything.
+pub const START: Position = (Timestamp(i64::MIN), 0);
+
 /// What a reading found.
 #[derive(Default)]
 pub struct Found {
     /// Callbacks that are due.
     pub due: Vec<Callback>,
-    /// There may be more of them.
-    pub limited: bool,
     /// When the next is due that is not due yet.
     pub next_due: Option<Timestamp>,
-    /// Transactions of this database are prepared.
-    pub prepared: bool,
-    /// Old attempts were deleted, and there may be more.
-    pub expired: bool,
 }
 
-/// Callbacks that are due, up to `limit` of each server.
-pub fn read_due(known: Vec<i64>, limit: usize, paused: Vec<String>) -> Found {
-    let read = || -> spi::Result<Found> {
-        let mut found = Found::default();
-        Spi::connect(|client| {
-            let rows = client.select(
+/// A statement that is planned once.
+struct Prepared {
+    sql: &'static str,
+    arguments: &'static [pg_sys::BuiltinOid],
+    plan: OnceCell<OwnedPreparedStatement>,
+}
+
+impl Prepared {
+    const fn new(sql: &'static str, arguments: &'static [pg_sys::BuiltinOid]) -> Prepared {
+        Prepared {
+            sql,
+            arguments,
+            plan: OnceCell::new(),
+        }
+    }
+
+    fn plan(&self, client: &SpiClient) -> spi::Result<&OwnedPreparedStatement> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(plan);
+        }
+        let arguments: Vec<PgOid> = self.arguments.iter().map(|oid| PgOid::from(*oid)).collect();
+        let plan = client.prepare_mut(self.sql, &arguments)?.keep();
+        Ok(self.plan.get_or_init(|| plan))
+    }
+}
+
+/// The statements that run all the time.
+pub struct Statements {
+    read_due: Prepared,
+    next_due: Prepared,
+    record: Prepared,
+}
+
+impl Statements {
+    /// None of them is planned yet.
+    pub const fn new() -> Statements {
+        use pg_sys::BuiltinOid::*;
+        Statements {
+            read_due: Prepared::new(
                 queue::READ_DUE,
-                None,
-                &[known.into(), (limit as i64).into(), paused.clone().into()],
-            )?;
-            let mut of_server: BTreeMap<String, usize> = BTreeMap::new();
-            for row in rows {
-                let callback = read_callback(&row)?;
-                *of_server.entry(callback.server.clone()).or_default() += 1;
-                found.due.push(callback);
-            }
-            found.limited = of_server.values().any(|count| *count >= limit);
-            let next = client
-                .select(queue::NEXT_DUE, None, &[paused.into()])?
-                .first();
-            found.next_due = next.get_one::<TimestampWithTimeZone>()?.map(timestamp);
-            Ok(found)
+                &[TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID],
+            ),
+            next_due: Prepared::new(queue::NEXT_DUE, &[TEXTARRAYOID]),
+            record: Prepared::new(
+                queue::RECORD,
+                &[
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    INT4ARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    INT8ARRAYOID,
+                    INT4ARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    INT8ARRAYOID,
+                ],
+            ),
+        }
+    }
+
+    /// Callbacks of servers that are due, after a position and up to `limit` of each. `all` are the
+    /// servers whose next callback counts.
+    pub fn read_due(&self, after: &[(&str, Position)], limit: usize, all: &[&str]) -> Found {
+        let servers: Vec<&str> = after.iter().map(|(server, _)| *server).collect();
+        let dues: Vec<_> = after
+            .iter()
+            .map(|(_, (due, _))| timestamptz(*due))
+            .collect();
+        let ids: Vec<i64> = after.iter().map(|(_, (_, id))| *id).collect();
+        let read = || -> spi::Result<Found> {
+            Spi::connect_mut(|client| {
+                let mut found = Found::default();
+                if !after.is_empty() {
+                    let arguments = [
+                        servers.into(),
+                        dues.into(),
+                        ids.into(),
+                        (limit as i64).into(),
+                    ];
+                    let rows = client.select(self.read_due.plan(client)?, None, &arguments)?;
+                    for row in rows {
+                        found.due.push(read_callback(&row)?);
+                    }
+                }
+                let next =
+                    client.select(self.next_due.plan(client)?, None, &[all.to_vec().into()])?;
+                found.next_due = next
+                    .first()
+                    .get_one::<TimestampWithTimeZone>()?
+                    .map(timestamp);
+                Ok(found)
+            })
+        };
+        read().unwrap_or_report_spi()
+    }
+
+    /// Records attempts, and what becomes of their callbacks, in one statement and transaction.
+    pub fn record(&self, outcomes: &[Outcome]) -> Result<(), String> {
+        fn column<'a, T>(
+            outcomes: &'a [Outcome],
+            read: impl Fn(&'a Outcome) -> T,
+        ) -> DatumWithOid<'a>
+        where
+            Vec<T>: IntoDatum,
+        {
+            outcomes.iter().map(read).collect::<Vec<T>>().into()
+        }
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        // NULL: the callback is gone; negative: parked.
+        let pause = |outcome: &Outcome| match outcome.fate {
+            Fate::Gone => None,
+            Fate::Parked => Some(-1),
+            Fate::Later(pause) => Some(micros(pause)),
+        };
+        transaction(|| {
+            let columns = [
+                column(outcomes, |o| o.callback.id),
+                column(outcomes, |o| o.callback.server.as_str()),
+                column(outcomes, |o| o.callback.action.name()),
+                column(outcomes, |o| o.callback.transaction_id.as_str()),
+                column(outcomes, |o| o.callback.click_id.as_deref()),
+                column(outcomes, |o| o.url.as_deref()),
+                column(outcomes, |o| timestamptz(o.callback.created_at)),
+                column(outcomes, |o| timestamptz(o.callback.due_at)),
+                column(outcomes, |o| o.callback.attempts as i32 + 1),
+                column(outcomes, |o| timestamptz(o.started_at)),
+                column(outcomes, |o| micros(o.duration)),
+                column(outcomes, |o| o.status.map(i32::from)),
+                column(outcomes, |o| o.verdict.name()),
+                column(outcomes, |o| o.verdict.message()),
+                column(outcomes, |o| o.response.as_deref()),
+                column(outcomes, pause),
+            ];
+            Spi::connect_mut(|client| {
+                let plan = self.record.plan(client)?;
+                client.update(plan, None, &columns).map(|_| ())
+            })
+            .unwrap_or_report_spi();
+        })
+    }
+}
+
+/// The names of servers that callbacks are queued for.
+pub fn queued_servers() -> Vec<String> {
+    let read = || -> spi::Result<Vec<String>> {
+        Spi::connect(|client| {
+            let rows = client.select(queue::QUEUED_SERVERS, None, &[])?;
+            rows.map(|row| Ok(row.get(1)?.unwrap_or_default()))
+                .collect()
         })
     };
     read().unwrap_or_report_spi()
 }
 
-fn read_callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
+fn timestamptz(time: Timestamp) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(time.0).unwrap_or(match time.0 < 0 {
+        true => TimestampWithTimeZone::negative_infinity(),
+        false => TimestampWithTimeZone::positive_infinity(),
+    })
+}
+
+/// One row of the queue, as `queue::READ_DUE` and `queue::CALLBACK` return it.
+pub fn read_callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
     let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
     let time = |column| -> spi::Result<Timestamp> {
         Ok(row
@@ -200,27 +351,29 @@ fn timestamp(time: TimestampWithTimeZone) -> Timestamp {
     Timestamp(time.into_inner())
 }
 
-/// All servers of our networks; text for those whose options are wrong.
-pub fn read_servers() -> Vec<Result<Server, String>> {
-    let read = || -> spi::Result<Vec<Result<Server, String>>> {
+/// A server that there is: its name, its OID, and its options or what is wrong with them.
+pub type FoundServer = (String, pg_sys::Oid, Result<Server, OptionError>);
+
+/// All servers of our networks.
+pub fn read_servers() -> Vec<FoundServer> {
+    let read = || -> spi::Result<Vec<FoundServer>> {
         Spi::connect(|client| {
             let mut servers = Vec::new();
             for row in client.select(queue::SERVERS, None, &[])? {
-                let name: String = row.get(1)?.unwrap_or_default();
-                let wrapper: String = row.get(2)?.unwrap_or_default();
+                let oid: pg_sys::Oid = row.get(1)?.unwrap_or(pg_sys::InvalidOid);
+                let name: String = row.get(2)?.unwrap_or_default();
+                let wrapper: String = row.get(3)?.unwrap_or_default();
                 let Some(network) = Network::from_name(&wrapper) else {
                     continue;
                 };
-                let names: Vec<String> = row.get(3)?.unwrap_or_default();
-                let values: Vec<String> = row.get(4)?.unwrap_or_default();
+                let names: Vec<String> = row.get(4)?.unwrap_or_default();
+                let values: Vec<String> = row.get(5)?.unwrap_or_default();
                 let options = names
                     .iter()
                     .map(String::as_str)
                     .zip(values.iter().map(String::as_str));
-                servers.push(
-                    Server::parse(&name, network, options)
-                        .map_err(|problem| format!("server \"{name}\": {problem}")),
-                );
+                let server = Server::parse(&name, network, options);
+                servers.push((name, oid, server));
             }
             Ok(servers)
         })
@@ -244,49 +397,6 @@ pub fn expire_attempts(retention: Duration) -> bool {
         })
     };
     delete().unwrap_or_report_spi() > 0
-}
-
-/// Records attempts, and what becomes of their callbacks, in one statement and transaction.
-pub fn record(outcomes: &[Outcome]) -> Result<(), String> {
-    fn column<'a, T>(outcomes: &'a [Outcome], read: impl Fn(&'a Outcome) -> T) -> DatumWithOid<'a>
-    where
-        Vec<T>: IntoDatum,
-    {
-        outcomes.iter().map(read).collect::<Vec<T>>().into()
-    }
-    let time = |time: Timestamp| {
-        TimestampWithTimeZone::try_from(time.0)
-            .unwrap_or(TimestampWithTimeZone::positive_infinity())
-    };
-    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    // NULL: the callback is gone; negative: parked.
-    let pause = |outcome: &Outcome| match outcome.fate {
-        Fate::Gone => None,
-        Fate::Parked => Some(-1),
-        Fate::Later(pause) => Some(micros(pause)),
-    };
-    transaction(|| {
-        let columns = [
-            column(outcomes, |o| o.callback.id),
-            column(outcomes, |o| o.callback.server.as_str()),
-            column(outcomes, |o| o.callback.action.name()),
-            column(outcomes, |o| o.callback.transaction_id.as_str()),
-            column(outcomes, |o| o.callback.click_id.as_deref()),
-            column(outcomes, |o| o.url.as_deref()),
-            column(outcomes, |o| time(o.callback.created_at)),
-            column(outcomes, |o| time(o.callback.due_at)),
-            column(outcomes, |o| o.callback.attempts as i32 + 1),
-            column(outcomes, |o| time(o.started_at)),
-            column(outcomes, |o| micros(o.duration)),
-            column(outcomes, |o| o.status.map(i32::from)),
-            column(outcomes, |o| o.verdict.name()),
-            column(outcomes, |o| o.verdict.message()),
-            column(outcomes, |o| o.response.as_deref()),
-            column(outcomes, pause),
-        ];
-        Spi::connect_mut(|client| client.update(queue::RECORD, None, &columns).map(|_| ()))
-            .unwrap_or_report_spi();
-    })
 }
 
 /// A failure of the SPI becomes PostgreSQL's error, which undoes the transaction.

@@ -1,0 +1,92 @@
+//! A token bucket: so many requests per second.
+
+use std::time::{Duration, Instant};
+
+/// The bucket holds what comes in during this time, and at least one token: small enough that a
+/// network sees an even pace, large enough that a late wake-up costs nothing.
+const BURST: Duration = Duration::from_millis(100);
+
+/// A token bucket that starts full.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    per_second: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(per_second: f64, now: Instant) -> Bucket {
+        Bucket {
+            per_second,
+            tokens: capacity(per_second),
+            at: now,
+        }
+    }
+
+    /// The rate that it was made for.
+    pub fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// Takes a token if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        self.tokens = self.tokens_at(now);
+        self.at = self.at.max(now);
+        let has_one = self.tokens >= 1.0;
+        if has_one {
+            self.tokens -= 1.0;
+        }
+        has_one
+    }
+
+    /// When there is a token, if there is none yet.
+    pub fn next(&self, now: Instant) -> Option<Instant> {
+        let missing = 1.0 - self.tokens_at(now);
+        // A little late rather than a little early, which would be asked again.
+        (missing > 0.0).then(|| {
+            now + Duration::from_secs_f64(missing / self.per_second) + Duration::from_micros(1)
+        })
+    }
+
+    fn tokens_at(&self, now: Instant) -> f64 {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.tokens + since * self.per_second).min(capacity(self.per_second))
+    }
+}
+
+fn capacity(per_second: f64) -> f64 {
+    (per_second * BURST.as_secs_f64()).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_rate_is_kept_and_used(per_second in 0.01..5000.0f64, seconds in 1..100u32) {
+            let start = Instant::now();
+            let end = start + Duration::from_secs(1) * seconds;
+            let mut bucket = Bucket::new(per_second, start);
+            let (mut now, mut taken) = (start, 0u32);
+            while now < end && taken < 20_000 {
+                match bucket.next(now) {
+                    Some(next) => {
+                        prop_assert!(!bucket.take(now));
+                        now = next;
+                    }
+                    None => {
+                        prop_assert!(bucket.take(now));
+                        taken += 1;
+                    }
+                }
+            }
+            let time = (now - start).as_secs_f64();
+            let most = per_second * time + capacity(per_second);
+            prop_assert!(f64::from(taken) <= most + 0.01);
+            prop_assert!(f64::from(taken) >= per_second * time * 0.98 - 1.0);
+        }
+    }
+}
