@@ -101,14 +101,15 @@ where id = any (array(
     from (select a.id, a.started_at from s2s.attempt a order by a.id limit 1000) first
     where first.started_at < pg_catalog.now() - $1 * interval '1 second'))";
 
-/// Makes a callback due now, as if it had never been tried.
+/// Makes a callback due, as if it had never been tried: again it stands before the later ones of
+/// its transaction.
 pub const RETRY: &str = "
-update s2s.queue set due_at = pg_catalog.clock_timestamp(), attempts = 0, last_error = null
+update s2s.queue set due_at = created_at, attempts = 0, last_error = null
 where id = $1";
 
 /// The same for all parked callbacks, of one server (`$1`) or of all.
 pub const RETRY_PARKED: &str = "
-update s2s.queue set due_at = pg_catalog.clock_timestamp(), attempts = 0, last_error = null
+update s2s.queue set due_at = created_at, attempts = 0, last_error = null
 where due_at = 'infinity' and ($1 is null or server = $1)";
 
 /// Drops a callback, on record.

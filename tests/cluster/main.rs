@@ -8,6 +8,7 @@ mod support;
 
 mod click_ids;
 mod delivery;
+mod engine;
 mod readme;
 mod shop;
 mod stops;

@@ -85,6 +85,19 @@ impl<'a> Shop<'a> {
             .get(0)
     }
 
+    /// A text that a query returns.
+    pub fn text(&mut self, query: &str) -> String {
+        let row = self.client.query_one(query, &[]);
+        let row = row.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        row.get::<_, Option<String>>(0).unwrap_or_default()
+    }
+
+    /// What became of a player's callback.
+    pub fn status(&mut self, id: i64) -> String {
+        let query = format!("select max(status) from s2s.callback where transaction_id = '{id}'");
+        self.text(&query)
+    }
+
     /// Waits until the worker has nothing left to do.
     pub fn wait_until_idle(&mut self) {
         let query = "select s2s.wait_until_idle('20s')";

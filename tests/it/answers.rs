@@ -64,7 +64,7 @@ fn redirects_are_not_followed() {
             let verdict = match status {
                 302 | 303 => Verdict::Delivered { message },
                 _ => Verdict::Failed {
-                    message: format!("{message}: moved to {location}"),
+                    message: format!("{message}: moved to {location:?}"),
                 },
             };
             assert_eq!(judge_by_status(&answer), verdict);
