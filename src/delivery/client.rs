@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::error::Error as _;
-use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,17 +9,18 @@ use std::time::{Duration, SystemTime};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 use ureq::{Agent, Timeout};
 
-use super::address::is_public;
 use super::retry::parse_retry_after;
 use super::{Answer, Failure, FailureKind, Reply};
+
+mod resolver;
+
+use resolver::{CheckedResolver, PrivateAddress};
 
 /// So much of a body is read; the connection is closed if there is more.
 pub const MOST_READ: usize = 64 * 1024;
@@ -84,10 +84,7 @@ impl Client {
             .timeout_global(Some(settings.timeout))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        let resolver = CheckedResolver {
-            system: DefaultResolver::default(),
-            allow_private_addresses: settings.allow_private_addresses,
-        };
+        let resolver = CheckedResolver::new(settings.allow_private_addresses);
         let connector = DefaultConnector::new().chain(Watch);
         Ok(Client(Agent::with_parts(config, connector, resolver)))
     }
@@ -162,60 +159,6 @@ fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {
             .collect()),
     }
 }
-
-/// The system's resolver, less the addresses that we do not call.
-struct CheckedResolver {
-    system: DefaultResolver,
-    allow_private_addresses: bool,
-}
-
-impl fmt::Debug for CheckedResolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CheckedResolver")
-    }
-}
-
-impl Resolver for CheckedResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        PHASE.set(Phase::Resolving);
-        let found = self.system.resolve(uri, config, timeout)?;
-        let mut allowed = self.empty();
-        for address in found.iter() {
-            if self.allow_private_addresses || is_public(address.ip()) {
-                allowed.push(*address);
-            }
-        }
-        if allowed.is_empty() {
-            let host = uri.host().unwrap_or_default().to_owned();
-            return Err(ureq::Error::Other(Box::new(PrivateAddress { host })));
-        }
-        PHASE.set(Phase::Connecting);
-        Ok(allowed)
-    }
-}
-
-/// A host none of whose addresses is public.
-#[derive(Debug)]
-struct PrivateAddress {
-    host: String,
-}
-
-impl fmt::Display for PrivateAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\"{}\" is a loopback, private or link-local address, and s2s.allow_private_addresses is off",
-            self.host
-        )
-    }
-}
-
-impl std::error::Error for PrivateAddress {}
 
 /// The last link of the chain of connectors: TCP and TLS stand, what passes now is the request.
 ///

@@ -1,7 +1,7 @@
 //! What to send next: a state machine without clock, threads or PostgreSQL.
 //!
 //! The worker says how servers are to be treated, offers callbacks that are due, asks for the next
-//! to send, and says what became of each. Then holds:
+//! to send, and says when it is answered and when that is on record. Then holds:
 //!
 //! - Callbacks of one (server, action, transaction) go out one after the other in the order in
 //!   which they were offered. One that must be tried again, or is parked, holds the later ones
@@ -57,8 +57,9 @@ pub struct Scheduler {
     threads: usize,
     /// By server.
     lanes: BTreeMap<String, Lane>,
-    /// The ids of all that wait here or are in flight.
+    /// The ids of all that wait here or are sent and not yet on record.
     known: HashSet<i64>,
+    /// Requests on the wire.
     in_flight: usize,
     /// The server that was served last.
     turn: String,
@@ -71,7 +72,10 @@ struct Lane {
     bucket: Option<Bucket>,
     breaker: Breaker,
     waiting: VecDeque<(TransactionHash, Callback)>,
-    in_flight: HashSet<TransactionHash>,
+    /// Requests on the wire.
+    in_flight: usize,
+    /// Transactions with a callback that is sent and not yet on record.
+    busy: HashSet<TransactionHash>,
 }
 
 /// What a server is doing.
@@ -132,7 +136,7 @@ impl Scheduler {
         self.lanes.get(server).map_or(0, |lane| lane.waiting.len())
     }
 
-    /// How many callbacks are in flight.
+    /// How many callbacks are on the wire.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -144,7 +148,7 @@ impl Scheduler {
             (
                 server.as_str(),
                 Occupation {
-                    in_flight: lane.in_flight.len(),
+                    in_flight: lane.in_flight,
                     is_broken,
                 },
             )
@@ -167,7 +171,7 @@ impl Scheduler {
             return None;
         }
         let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
-        let room = |lane: &Lane| lane.in_flight.len() < fair_share || free > self.threads / 4;
+        let room = |lane: &Lane| lane.in_flight < fair_share || free > self.threads / 4;
         let after_turn = self
             .lanes
             .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
@@ -177,7 +181,8 @@ impl Scheduler {
             .find_map(|(server, lane)| Some((server.clone(), lane.first_free()?)))?;
         let lane = self.lanes.get_mut(&server)?;
         let (transaction, callback) = lane.waiting.remove(place)?;
-        lane.in_flight.insert(transaction);
+        lane.busy.insert(transaction);
+        lane.in_flight += 1;
         if let Some(bucket) = &mut lane.bucket {
             bucket.take(now);
         }
@@ -206,35 +211,35 @@ impl Scheduler {
             .any(|lane| lane.has_room(now) && !lane.has_token(now) && lane.first_free().is_some())
     }
 
-    /// A callback that [`Scheduler::next`] returned has its outcome, on record. Unless it is gone,
-    /// later ones of its transaction are forgotten: the queue holds them back. Returns whether
-    /// its server broke, or is no longer broken.
-    pub fn finished(
-        &mut self,
-        callback: &Callback,
-        fate: Fate,
-        health: Health,
-        now: Instant,
-    ) -> bool {
-        if !self.known.remove(&callback.id) {
-            return false;
-        }
+    /// A callback that [`Scheduler::next`] returned is answered, well or ill: there is room for
+    /// another one. Returns whether the server broke by that, or is no longer broken.
+    pub fn answered(&mut self, callback: &Callback, health: Health, now: Instant) -> bool {
         self.in_flight -= 1;
         let Some(lane) = self.lanes.get_mut(&callback.server) else {
             return false;
         };
-        let finished = TransactionHash::of(callback);
-        lane.in_flight.remove(&finished);
+        lane.in_flight -= 1;
+        lane.breaker.heard(health, lane.limits.max_in_flight, now)
+    }
+
+    /// What became of a callback is on record: the next one of its transaction may go. Unless it
+    /// is gone, later ones are forgotten instead: the queue holds them back.
+    pub fn recorded(&mut self, callback: &Callback, fate: Fate) {
+        self.known.remove(&callback.id);
+        let Some(lane) = self.lanes.get_mut(&callback.server) else {
+            return;
+        };
+        let recorded = TransactionHash::of(callback);
+        lane.busy.remove(&recorded);
         if fate != Fate::Gone {
             lane.waiting.retain(|(transaction, waiting)| {
-                let stays = *transaction != finished;
+                let stays = *transaction != recorded;
                 if !stays {
                     self.known.remove(&waiting.id);
                 }
                 stays
             });
         }
-        lane.breaker.heard(health, lane.limits.max_in_flight, now)
     }
 }
 
@@ -245,7 +250,8 @@ impl Lane {
             bucket: None,
             breaker: Breaker::default(),
             waiting: VecDeque::new(),
-            in_flight: HashSet::new(),
+            in_flight: 0,
+            busy: HashSet::new(),
         };
         lane.set_limits(limits, now);
         lane
@@ -261,11 +267,11 @@ impl Lane {
     }
 
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_empty()
+        self.waiting.is_empty() && self.busy.is_empty()
     }
 
     fn has_room(&self, now: Instant) -> bool {
-        self.in_flight.len() < self.breaker.at_once(self.limits.max_in_flight, now)
+        self.in_flight < self.breaker.at_once(self.limits.max_in_flight, now)
     }
 
     fn has_token(&self, now: Instant) -> bool {
@@ -274,12 +280,12 @@ impl Lane {
             .is_none_or(|bucket| bucket.next(now).is_none())
     }
 
-    /// The place of the first waiting callback whose transaction is not in flight. An earlier one
+    /// The place of the first waiting callback whose transaction is not busy. An earlier one
     /// of the same transaction would stand before it, so the order within a transaction is kept.
     fn first_free(&self) -> Option<usize> {
         self.waiting
             .iter()
-            .position(|(transaction, _)| !self.in_flight.contains(transaction))
+            .position(|(transaction, _)| !self.busy.contains(transaction))
     }
 }
 
@@ -329,6 +335,31 @@ mod tests {
             .collect()
     }
 
+    fn finish(scheduler: &mut Scheduler, callback: &Callback, fate: Fate, now: Instant) {
+        scheduler.answered(callback, Health::Well, now);
+        scheduler.recorded(callback, fate);
+    }
+
+    #[test]
+    fn a_transaction_stays_busy_until_its_callback_is_on_record() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 1, limits(1), now);
+        for (id, transaction) in [(1, 7), (2, 7), (3, 8)] {
+            scheduler.offer(callback(id, 0, transaction), now);
+        }
+        assert_eq!(drain(&mut scheduler, now), [1]);
+        scheduler.answered(&callback(1, 0, 7), Health::Well, now);
+        scheduler.offer(callback(1, 0, 7), now);
+        assert_eq!(
+            drain(&mut scheduler, now),
+            [3],
+            "there is room, but not for 7"
+        );
+        scheduler.recorded(&callback(1, 0, 7), Fate::Gone);
+        scheduler.answered(&callback(3, 0, 8), Health::Well, now);
+        assert_eq!(drain(&mut scheduler, now), [2]);
+    }
+
     #[test]
     fn one_transaction_goes_out_in_order_and_one_at_a_time() {
         let now = Instant::now();
@@ -337,7 +368,7 @@ mod tests {
             scheduler.offer(callback(id, 0, transaction), now);
         }
         assert_eq!(drain(&mut scheduler, now), [1, 3]);
-        scheduler.finished(&callback(1, 0, 7), Fate::Gone, Health::Well, now);
+        finish(&mut scheduler, &callback(1, 0, 7), Fate::Gone, now);
         assert_eq!(drain(&mut scheduler, now), [2]);
     }
 
@@ -350,9 +381,9 @@ mod tests {
                 scheduler.offer(callback(id, 0, transaction), now);
             }
             assert_eq!(drain(&mut scheduler, now), [1]);
-            scheduler.finished(&callback(1, 0, 7), fate, Health::Well, now);
+            finish(&mut scheduler, &callback(1, 0, 7), fate, now);
             assert_eq!(drain(&mut scheduler, now), [3]);
-            scheduler.finished(&callback(3, 0, 8), Fate::Gone, Health::Well, now);
+            finish(&mut scheduler, &callback(3, 0, 8), Fate::Gone, now);
             assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
             scheduler.offer(callback(2, 0, 7), now);
             assert_eq!(drain(&mut scheduler, now), [2]);
@@ -415,7 +446,7 @@ mod tests {
         assert_eq!(drain(&mut scheduler, now), [1]);
         scheduler.forget_waiting();
         scheduler.offer(callback(1, 0, 1), now);
-        scheduler.finished(&callback(1, 0, 1), Fate::Gone, Health::Well, now);
+        finish(&mut scheduler, &callback(1, 0, 1), Fate::Gone, now);
         assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
         scheduler.offer(callback(2, 0, 2), now);
         assert_eq!(drain(&mut scheduler, now), [2]);
@@ -529,7 +560,8 @@ mod tests {
                     Health::Ill => Fate::Later(5 * SECOND * 4u32.pow(callback.attempts.min(6))),
                     _ => Fate::Gone,
                 };
-                self.scheduler.finished(&callback, fate, health, self.now);
+                self.scheduler.answered(&callback, health, self.now);
+                self.scheduler.recorded(&callback, fate);
                 match fate {
                     Fate::Later(pause) => {
                         callback.attempts += 1;

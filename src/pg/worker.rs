@@ -64,7 +64,8 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     unsafe { pg_sys::before_shmem_exit(Some(vacate_slot), pg_sys::Datum::null()) };
     slot.wanted.store(true, SeqCst);
     worker_sql::introduce();
-    let pool = match with_signals_blocked(|| Pool::start(settings::max_in_flight())) {
+    let threads = settings::max_in_flight();
+    let pool = match with_signals_blocked(|| Pool::start(threads)) {
         Ok(pool) => pool,
         Err(error) => {
             warning!("s2s: cannot start the threads of the worker: {error}");
@@ -72,7 +73,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
         }
     };
     log!("s2s: worker started");
-    Worker::new(slot, pool).run();
+    Worker::new(slot, pool, threads).run();
 }
 
 #[allow(unsafe_code)]
@@ -158,6 +159,8 @@ struct Worker {
     /// Judged, not yet on record.
     unrecorded: Vec<Outcome>,
     random: oorandom::Rand64,
+    /// Of the pool.
+    threads: usize,
     /// The wake-up calls that the last reading answered.
     seen_wakes: u64,
     seen_reloads: u64,
@@ -174,7 +177,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(slot: &'static Slot, pool: Pool) -> Worker {
+    fn new(slot: &'static Slot, pool: Pool, threads: usize) -> Worker {
         let now = Instant::now();
         let seed = u128::from(Timestamp::from(SystemTime::now()).0.unsigned_abs());
         Worker {
@@ -182,11 +185,12 @@ impl Worker {
             pool,
             roots: SystemRoots::load(),
             statements: Statements::new(),
-            scheduler: Scheduler::new(settings::max_in_flight()),
+            scheduler: Scheduler::new(threads),
             lanes: HashMap::new(),
             flying: HashMap::new(),
             unrecorded: Vec::new(),
             random: oorandom::Rand64::new(seed),
+            threads,
             // Not the present number: the first reading is due.
             seen_wakes: u64::MAX,
             seen_reloads: u64::MAX,
@@ -236,9 +240,11 @@ impl Worker {
             self.read()?;
         }
         self.send();
-        self.collect();
+        if self.collect() {
+            // Before the record, so that the pool has something to do meanwhile.
+            self.send();
+        }
         self.record()?;
-        // What was recorded has made room.
         self.send();
         if Instant::now() >= self.next_expiry {
             self.expire()?;
@@ -448,7 +454,10 @@ impl Worker {
     /// Hands the pool all that may be sent now.
     fn send(&mut self) {
         let now = Instant::now();
-        while let Some(callback) = self.scheduler.next(now) {
+        // A crash sends again what is not on record: there must not be much of it.
+        while self.unrecorded.len() < self.threads
+            && let Some(callback) = self.scheduler.next(now)
+        {
             match request(&self.lanes, &callback) {
                 Ok((client, url)) => {
                     self.pool.send(Request {
@@ -458,20 +467,43 @@ impl Worker {
                     });
                     self.flying.insert(callback.id, Flying { callback, url });
                 }
-                Err(message) => self.unrecorded.push(unsendable(callback, message)),
+                Err(message) => {
+                    self.scheduler.answered(&callback, Health::Unknown, now);
+                    self.unrecorded.push(unsendable(callback, message));
+                }
             }
         }
     }
 
-    /// Judges what the pool has finished.
-    fn collect(&mut self) {
-        for finished in self.pool.finished() {
+    /// Judges what the pool has finished; false if that is nothing.
+    fn collect(&mut self) -> bool {
+        let now = Instant::now();
+        let all_finished = self.pool.finished();
+        let found = !all_finished.is_empty();
+        for finished in all_finished {
             let Some(flying) = self.flying.remove(&finished.id) else {
                 continue;
             };
             let outcome = self.judge(flying, finished);
+            let Outcome {
+                callback,
+                verdict,
+                health,
+                ..
+            } = &outcome;
+            if self.scheduler.answered(callback, *health, now) {
+                let server = &callback.server;
+                match health {
+                    Health::Ill => log!(
+                        "s2s: server \"{server}\" is broken, it is probed: {}",
+                        verdict.message()
+                    ),
+                    _ => log!("s2s: server \"{server}\" is back"),
+                }
+            }
             self.unrecorded.push(outcome);
         }
+        found
     }
 
     fn judge(&mut self, flying: Flying, finished: Finished) -> Outcome {
@@ -555,22 +587,7 @@ impl Worker {
                 verdict.message()
             ),
         }
-        let now = Instant::now();
-        if self
-            .scheduler
-            .finished(callback, outcome.fate, outcome.health, now)
-        {
-            let server = &callback.server;
-            match outcome.health {
-                Health::Ill => {
-                    log!(
-                        "s2s: server \"{server}\" is broken, it is probed: {}",
-                        verdict.message()
-                    );
-                }
-                _ => log!("s2s: server \"{server}\" is back"),
-            }
-        }
+        self.scheduler.recorded(callback, outcome.fate);
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
@@ -583,7 +600,8 @@ impl Worker {
 
     /// Shows sessions what the worker is doing.
     fn publish(&self) {
-        let in_flight = self.scheduler.in_flight();
+        // What is not on record counts: after a crash it would be sent again.
+        let in_flight = self.scheduler.in_flight() + self.unrecorded.len();
         self.slot
             .in_flight
             .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
@@ -597,7 +615,6 @@ impl Worker {
         );
         let is_idle = in_flight == 0
             && self.failures == 0
-            && self.unrecorded.is_empty()
             && !self
                 .lanes
                 .iter()
