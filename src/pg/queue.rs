@@ -29,7 +29,7 @@ select name from server where name is not null";
 /// Due callbacks of the servers `$1`, those after the positions (`$2`, `$3`), the first `$4` of
 /// each in the order in which they are due, without those that an earlier callback of their
 /// transaction holds. Starting at a position, it does not pass what was delivered and is not
-/// vacuumed yet.
+/// vacuumed yet. (`now()` can be looked up in the index, `clock_timestamp()` cannot.)
 pub const READ_DUE: &str = "
 select due.id, due.server, due.action::text, due.transaction_id, due.click_id::text,
        due.parameters, due.created_at, due.due_at, due.attempts
@@ -39,7 +39,7 @@ cross join lateral (
     from s2s.queue q
     where q.server = after.server
       and (q.due_at, q.id) > (after.due_at, after.id)
-      and q.due_at <= pg_catalog.clock_timestamp()
+      and q.due_at <= pg_catalog.now()
       and not exists (
           select from s2s.queue e
           where e.server = q.server and e.action = q.action
@@ -57,7 +57,7 @@ cross join lateral (
     select q.due_at
     from s2s.queue q
     where q.server = name.server
-      and q.due_at > pg_catalog.clock_timestamp() and q.due_at < 'infinity'
+      and q.due_at > pg_catalog.now() and q.due_at < 'infinity'
     order by q.due_at
     limit 1
 ) later";
@@ -142,7 +142,7 @@ select exists (
 
 /// Whether anything is due that is not parked: what there is to wait for without a worker.
 pub const ANY_DUE: &str =
-    "select exists (select from s2s.queue where due_at <= pg_catalog.clock_timestamp())";
+    "select exists (select from s2s.queue where due_at <= pg_catalog.now())";
 
 /// Whether the current user may read the attempts.
 pub const MAY_READ_ATTEMPTS: &str =

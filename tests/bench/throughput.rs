@@ -24,8 +24,9 @@ pub fn measure() -> Vec<Figure> {
     for round in 0..ROUNDS {
         eprintln!("  round {} of {ROUNDS}", round + 1);
         delivered.push(CALLBACKS as f64 / deliver(&mut shop).as_secs_f64());
-        bare.push(CALLBACKS as f64 / send_bare(&shop.receiver.url("/l")).as_secs_f64());
         shop.receiver.take_requests();
+        bare.push(CALLBACKS as f64 / send_bare(&shop.receiver.url("/l")).as_secs_f64());
+        assert_eq!(shop.receiver.take_requests().len(), CALLBACKS, "every request arrives");
     }
     let (delivered, bare) = (median(&mut delivered), median(&mut bare));
     vec![
