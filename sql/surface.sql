@@ -95,7 +95,7 @@ cross join lateral (
 
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
-        'CREATE TRIGGER', 'ALTER TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
         'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
     )
     execute function s2s.check_ddl();

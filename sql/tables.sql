@@ -8,15 +8,16 @@ create table s2s.queue (
     click_id s2s.click_id,
     parameters jsonb not null,
     created_at timestamptz not null default pg_catalog.now(),
-    due_at timestamptz not null default pg_catalog.now(),
+    due_at timestamptz not null default pg_catalog.clock_timestamp(),
     attempts integer not null default 0,
     last_error text,
+    constraint queue_pkey primary key (id),
     constraint attempts_is_not_negative check (attempts >= 0),
     constraint parameters_is_an_object check (pg_catalog.jsonb_typeof(parameters) = 'object')
 );
 
--- The one index that every callback is in: the worker reads each server's callbacks in the order
--- in which they are due, so that one server's backlog does not hide another's callbacks.
+-- The worker reads each server's callbacks in the order in which they are due, so that one server's
+-- backlog does not hide another's callbacks.
 create index queue_due on s2s.queue (server, due_at, id);
 
 -- What holds later callbacks of the same transaction: those that are retrying or parked.

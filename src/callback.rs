@@ -189,6 +189,9 @@ impl<'a> Sale<'a> {
     }
 }
 
+/// The longest transaction id, in bytes.
+pub const MAX_TRANSACTION_ID: usize = 512;
+
 fn transaction_id<'a>(parameters: &'a Parameters<'_>) -> Result<&'a str, Invalid> {
     const NAME: &str = "transaction_id";
     let text = parameters.get(NAME);
@@ -197,6 +200,10 @@ fn transaction_id<'a>(parameters: &'a Parameters<'_>) -> Result<&'a str, Invalid
     }
     if text.trim().is_empty() {
         return Err(Invalid::new(NAME, text, Reason::Blank));
+    }
+    if text.len() > MAX_TRANSACTION_ID {
+        let length = text.len();
+        return Err(Invalid::new(NAME, text, Reason::TooLong { length }));
     }
     match text.chars().position(char::is_control) {
         Some(at) => Err(Invalid::new(
@@ -352,6 +359,11 @@ pub enum Reason {
         /// Where it stands.
         at: usize,
     },
+    /// More bytes than an index entry can hold with certainty.
+    TooLong {
+        /// Bytes given.
+        length: usize,
+    },
     /// Not a decimal number with a dot.
     NotANumber,
     /// NaN or infinite.
@@ -408,6 +420,9 @@ impl Problem for Invalid {
             Reason::ControlCharacter { at } => {
                 format!("Character {at} is a control character.")
             }
+            Reason::TooLong { length } => {
+                format!("It has {length} bytes; at most {MAX_TRANSACTION_ID} are allowed.")
+            }
             Reason::NotANumber => "It is not a decimal number.".to_owned(),
             Reason::NotFinite => "It is not finite.".to_owned(),
             Reason::Negative => "It is negative.".to_owned(),
@@ -433,7 +448,7 @@ impl Problem for Invalid {
                 "Give the click id that came with the visitor, or an exclusive voucher code.".to_owned()
             }
             Reason::ClickId(error) => return error.hint(),
-            Reason::Missing | Reason::Blank | Reason::ControlCharacter { .. } | Reason::NotPositive => return None,
+            Reason::Missing | Reason::Blank | Reason::TooLong { .. } | Reason::ControlCharacter { .. } | Reason::NotPositive => return None,
         })
     }
 }
@@ -529,6 +544,7 @@ mod tests {
         assert_eq!(lead("Bestellung 9/ü"), Ok(()));
         assert_eq!(lead(""), Err(Reason::Missing));
         assert_eq!(lead("  "), Err(Reason::Blank));
+        assert_eq!(lead(&"x".repeat(513)), Err(Reason::TooLong { length: 513 }));
         assert_eq!(lead("a\r\nb"), Err(Reason::ControlCharacter { at: 2 }));
     }
 

@@ -39,9 +39,10 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// All that it says, for the network.
+    /// All that it says, for the network. What could not be in a column is among the parameters,
+    /// and counts first.
     pub fn parameters(&self) -> Parameters<'_> {
-        let own = [
+        let columns = [
             ("transaction_id", self.transaction_id.as_str()),
             ("click_id", self.click_id.as_deref().unwrap_or_default()),
         ];
@@ -49,7 +50,7 @@ impl Callback {
             .parameters
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()));
-        own.into_iter().chain(rest).collect()
+        rest.chain(columns).collect()
     }
 }
 

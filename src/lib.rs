@@ -27,7 +27,7 @@
 //! | [`url`] | percent-encoding, queries, checked base URLs |
 //! | [`mapping`] | trigger arguments: `parameter=text {column}` |
 //! | [`network`] | what a network is; [`network::tradetracker`]; [`network::options`] of servers |
-//! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`], [`delivery::retry`] and [`delivery::address`] are pure, [`delivery::client`] and [`delivery::pool`] do HTTP |
+//! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`] with [`delivery::breaker`] and [`delivery::bucket`], [`delivery::retry`] and [`delivery::address`] are pure, [`delivery::client`] and [`delivery::pool`] do HTTP |
 //! | [`problem`] | what is wrong with something a user wrote |
 //! | `pg` | PostgreSQL: type, functions, triggers, queue, worker, launcher |
 //!

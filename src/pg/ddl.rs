@@ -30,7 +30,8 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         std::ffi::CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes()
     };
     let what = match tag {
-        b"CREATE TRIGGER" => What::Everything,
+        // A schema can be made with tables and triggers in it.
+        b"CREATE TRIGGER" | b"CREATE SCHEMA" => What::Everything,
         b"ALTER TABLE" => What::Columns,
         _ => {
             wake::reload_at_commit();

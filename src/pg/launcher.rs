@@ -2,8 +2,8 @@
 //!
 //! Only a process connected to a database can know whether the extension is there. So at the
 //! start each database gets a worker that looks, and ends if it is not. From then on the launcher
-//! sleeps until somebody wakes it: a commit with callbacks in a database without worker, or a
-//! worker that ended.
+//! sleeps until somebody wakes it: a commit with callbacks in a database without worker, a worker
+//! that ended, or one that could not be started yet.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -44,54 +44,25 @@ pub fn register() {
 pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(None, None);
-    let Some(board) = wake::board() else { return };
-    board.occupy_launcher();
-    look_at_databases();
-    let mut starts = HashMap::new();
-    loop {
-        let pause = start_wanted(board, &mut starts);
-        if !BackgroundWorker::wait_latch(pause) {
-            return;
+    if let Some(board) = wake::board() {
+        board.occupy_launcher();
+        for database in databases() {
+            // One that does not have the extension ends the worker, which is then not wanted.
+            if let Some(slot) = board.claim(database) {
+                slot.wanted.store(true, SeqCst);
+            }
+        }
+        let mut starts = HashMap::new();
+        loop {
+            let pause = start_wanted(board, &mut starts);
+            if !BackgroundWorker::wait_latch(pause) {
+                break;
+            }
         }
     }
-}
-
-/// Starts a worker in every database, one after the other; those without the extension end.
-fn look_at_databases() {
-    for database in databases() {
-        match start(database) {
-            // It has ended, or found the extension and stays, in which case it is in its slot.
-            Some(worker) => wait_for(database, worker),
-            None => return,
-        }
-    }
-}
-
-/// Waits until a worker has taken its slot or ended, at most 10 s.
-fn wait_for(database: pg_sys::Oid, mut worker: DynamicBackgroundWorker) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        let stays = wake::board()
-            .and_then(|board| board.find(database))
-            .is_some_and(|slot| slot.pid.load(SeqCst) != 0);
-        if stays || is_stopped(&mut worker) {
-            return;
-        }
-        if !BackgroundWorker::wait_latch(Some(Duration::from_millis(20))) {
-            // SAFETY: ends the process, as a SIGTERM asks.
-            #[allow(unsafe_code)]
-            unsafe {
-                pg_sys::proc_exit(0)
-            };
-        }
-    }
-}
-
-fn is_stopped(worker: &mut DynamicBackgroundWorker) -> bool {
-    matches!(
-        worker.pid(),
-        Err(pgrx::bgworkers::BackgroundWorkerStatus::Stopped)
-    )
+    // With 1, the postmaster starts it again, unless the whole server stops.
+    // SAFETY: the end of the main function of the process, with no transaction open.
+    unsafe { pg_sys::proc_exit(1) }
 }
 
 /// When a worker was started, and how long to wait before it is started again.
@@ -100,52 +71,62 @@ struct Start {
     pause: Duration,
 }
 
-/// Starts the workers that are wanted and not there; says how long to sleep at most.
+/// Starts the workers that are wanted and not there, frees the slots of databases that are gone;
+/// says how long to sleep at most.
 fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Option<Duration> {
+    let without_worker = || {
+        board
+            .slots()
+            .iter()
+            .filter(|slot| slot.pid.load(SeqCst) == 0)
+    };
+    if without_worker().all(|slot| slot.database().is_none()) {
+        return None;
+    }
+    let databases = databases();
     let now = Instant::now();
     let mut sleep = None;
-    for slot in board.slots() {
+    for slot in without_worker() {
         let Some(database) = slot.database() else {
             continue;
         };
-        if !slot.wanted.load(SeqCst) || slot.pid.load(SeqCst) != 0 {
-            continue;
+        if !databases.contains(&database) {
+            slot.free();
+            starts.remove(&database);
+        } else if slot.wanted.load(SeqCst) {
+            let pause = start_in_time(database, starts, now);
+            sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
         }
-        let pause = match starts.get(&database) {
-            Some(start) if now < start.at + start.pause => start.at + start.pause - now,
-            start => {
-                let lived_long = |start: &Start| now > start.at + 10 * RESTART_PAUSE;
-                let pause = match start {
-                    Some(start) if !lived_long(start) => {
-                        (start.pause * 2).min(LONGEST_RESTART_PAUSE)
-                    }
-                    _ => RESTART_PAUSE,
-                };
-                starts.insert(database, Start { at: now, pause });
-                if !databases().contains(&database) {
-                    slot.free();
-                    starts.remove(&database);
-                    continue;
-                }
-                start_or_log(database);
-                pause
-            }
-        };
-        sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
     }
     sleep
 }
 
-fn start_or_log(database: pg_sys::Oid) {
-    if start(database).is_none() {
+/// Starts a worker unless it was started a moment ago; says when to look again.
+fn start_in_time(
+    database: pg_sys::Oid,
+    starts: &mut HashMap<pg_sys::Oid, Start>,
+    now: Instant,
+) -> Duration {
+    let pause = match starts.get(&database) {
+        Some(start) if now < start.at + start.pause => return start.at + start.pause - now,
+        // It ended soon after its last start.
+        Some(start) if now < start.at + 10 * start.pause => {
+            (start.pause * 2).min(LONGEST_RESTART_PAUSE)
+        }
+        _ => RESTART_PAUSE,
+    };
+    if start(database).is_none() && pause == RESTART_PAUSE {
         warning!(
             "s2s: cannot start a worker for database {}: raise max_worker_processes",
             database.to_u32()
         );
     }
+    starts.insert(database, Start { at: now, pause });
+    pause
 }
 
 #[allow(unsafe_code)]
+/// Registers a worker for a database; `None` if there is no room for one.
 fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
     // SAFETY: a constant of this process.
     let own_pid = unsafe { pg_sys::MyProcPid };

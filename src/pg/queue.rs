@@ -6,13 +6,12 @@
 use std::ffi::CStr;
 
 use pgrx::datum::JsonB;
-use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use super::wake;
-use crate::callback::{Action, Parameters};
+use crate::callback::{Action, MAX_TRANSACTION_ID, Parameters};
 use crate::click_id::ClickId;
 use crate::delivery::Timestamp;
 
@@ -63,20 +62,19 @@ cross join lateral (
 ) later";
 
 /// Records attempts, each with what becomes of its callback. A callback that somebody cancelled
-/// meanwhile stays gone; one that somebody put off or back is found by its id.
+/// meanwhile stays gone.
 pub const RECORD: &str = "
 with outcome as (
     -- Unqualified: only so does it take several arrays, and then it is always pg_catalog's.
     select * from unnest(
         $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-        $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::bigint[], $12::integer[],
-        $13::text[], $14::text[], $15::text[], $16::bigint[])
+        $8::integer[], $9::timestamptz[], $10::bigint[], $11::integer[], $12::text[], $13::text[],
+        $14::text[], $15::bigint[])
     as o(callback_id, server, action, transaction_id, click_id, url, created_at,
-         due_at, attempt, started_at, duration, http_status,
-         verdict, message, response, pause)
+         attempt, started_at, duration, http_status, verdict, message, response, pause)
 ), gone as (
     delete from s2s.queue q using outcome o
-    where o.pause is null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    where o.pause is null and q.id = o.callback_id
 ), later as (
     update s2s.queue q
     set due_at = case when o.pause < 0 then 'infinity'
@@ -84,7 +82,7 @@ with outcome as (
         attempts = o.attempt,
         last_error = o.message
     from outcome o
-    where o.pause is not null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    where o.pause is not null and q.id = o.callback_id
 )
 insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, url, created_at,
                          attempt, started_at, duration, http_status, verdict, message, response)
@@ -141,8 +139,7 @@ select exists (
     select from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database())";
 
 /// Whether anything is due that is not parked: what there is to wait for without a worker.
-pub const ANY_DUE: &str =
-    "select exists (select from s2s.queue where due_at <= pg_catalog.now())";
+pub const ANY_DUE: &str = "select exists (select from s2s.queue where due_at <= pg_catalog.now())";
 
 /// Whether the current user may read the attempts.
 pub const MAY_READ_ATTEMPTS: &str =
@@ -155,13 +152,20 @@ where a.verdict in ('retry', 'failed')
 order by a.id desc
 limit 1";
 
-/// Triggers made by the current command that call our functions, with the tables they are on.
+/// Triggers made by the current command, or on tables that it made or changed, that call our
+/// functions, with the tables they are on.
 pub const TRIGGERS_OF_COMMAND: &str = "
-select distinct t.oid, t.tgrelid
-from pg_catalog.pg_event_trigger_ddl_commands() c
-join pg_catalog.pg_trigger t
-  on (c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = c.objid)
-  or (c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and t.tgrelid = c.objid)
+select t.oid, t.tgrelid
+from (
+    select t.oid from pg_catalog.pg_event_trigger_ddl_commands() c
+    join pg_catalog.pg_trigger t on t.oid = c.objid
+    where c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+    union
+    select t.oid from pg_catalog.pg_event_trigger_ddl_commands() c
+    join pg_catalog.pg_trigger t on t.tgrelid = c.objid
+    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+) found
+join pg_catalog.pg_trigger t on t.oid = found.oid
 join pg_catalog.pg_proc p on p.oid = t.tgfoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale') and t.tgparentid = 0
@@ -253,8 +257,13 @@ fn insert(entry: &Entry) -> i64 {
         "" => None,
         text => ClickId::parse(text).ok(),
     };
-    let is_column =
-        |name: &str| name == "transaction_id" || (name == "click_id" && click_id.is_some());
+    // What is too long for an index is cut in the column and whole among the parameters.
+    let whole = entry.said.get("transaction_id");
+    let transaction_id = &whole[..whole.floor_char_boundary(MAX_TRANSACTION_ID)];
+    let is_column = |name: &str| {
+        (name == "transaction_id" && transaction_id == whole)
+            || (name == "click_id" && click_id.is_some())
+    };
     let parameters: serde_json::Map<_, _> = entry
         .said
         .iter()
@@ -266,17 +275,21 @@ fn insert(entry: &Entry) -> i64 {
     // current context. The table stays open until the tuple is in.
     unsafe {
         let id = pg_guard_ffi_boundary(|| nextval_internal(catalog.sequence, false));
-        let now = pg_sys::GetCurrentTransactionStartTimestamp();
+        // Of two callbacks of one transaction id, the one that is queued later is due later, even
+        // if its transaction started earlier.
+        let now = pg_sys::GetCurrentTimestamp();
         let due_at = if parked { Timestamp::INFINITY.0 } else { now };
         let label = action_label(catalog.action, entry.action);
         let datums: [Option<pg_sys::Datum>; COLUMNS] = [
             id.into_datum(),
             entry.server.into_datum(),
             Some(pg_sys::Datum::from(label)),
-            entry.said.get("transaction_id").into_datum(),
+            transaction_id.into_datum(),
             click_id.as_ref().and_then(|id| id.as_str().into_datum()),
             JsonB(serde_json::Value::Object(parameters)).into_datum(),
-            Some(pg_sys::Datum::from(now)),
+            Some(pg_sys::Datum::from(
+                pg_sys::GetCurrentTransactionStartTimestamp(),
+            )),
             Some(pg_sys::Datum::from(due_at)),
             0i32.into_datum(),
             entry.problem.and_then(|problem| problem.into_datum()),
@@ -287,7 +300,7 @@ fn insert(entry: &Entry) -> i64 {
         let tuple =
             pg_sys::heap_form_tuple((*queue).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::simple_heap_insert(queue, tuple);
-        insert_into_indexes(queue, tuple, parked);
+        insert_into_indexes(queue, tuple);
         pg_sys::heap_freetuple(tuple);
         // The lock is kept until the transaction ends.
         pg_sys::table_close(queue, pg_sys::NoLock as i32);
@@ -295,85 +308,18 @@ fn insert(entry: &Entry) -> i64 {
     }
 }
 
-/// Inserts a tuple of the queue into the table's indexes.
-///
-/// A callback that is not parked is in `queue_due` only, so it goes there without the executor's
-/// ado. Parked ones, and tables to which somebody added an index, get the executor.
+/// Inserts a tuple into the indexes in which it belongs, those that somebody else added too.
 ///
 /// # Safety
 ///
 /// `queue` is the open queue, `tuple` a tuple that was just inserted.
 #[allow(unsafe_code)]
-unsafe fn insert_into_indexes(queue: pg_sys::Relation, tuple: pg_sys::HeapTuple, parked: bool) {
-    // SAFETY: as the caller says; the slot holds the tuple while it is used.
+unsafe fn insert_into_indexes(queue: pg_sys::Relation, tuple: pg_sys::HeapTuple) {
+    // SAFETY: as the caller says; the slot holds the tuple and the executor state lives until all
+    // is done.
     unsafe {
         let slot = pg_sys::MakeSingleTupleTableSlot((*queue).rd_att, &pg_sys::TTSOpsHeapTuple);
         pg_sys::ExecStoreHeapTuple(tuple, slot, false);
-        if parked || !insert_due(queue, slot) {
-            insert_by_executor(queue, slot);
-        }
-        pg_sys::ExecDropSingleTupleTableSlot(slot);
-    }
-}
-
-/// Inserts a tuple that is not parked into `queue_due`; false, and nothing done, if the table has
-/// other indexes than ours.
-///
-/// # Safety
-///
-/// As for [`insert_into_indexes`]; `slot` holds the tuple.
-#[allow(unsafe_code)]
-unsafe fn insert_due(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTableSlot) -> bool {
-    // SAFETY: as the caller says. `queue_due` has no expressions, so no executor state is needed.
-    unsafe {
-        let schema = (*(*queue).rd_rel).relnamespace;
-        let due = pg_sys::get_relname_relid(c"queue_due".as_ptr(), schema);
-        let holding = pg_sys::get_relname_relid(c"queue_holding".as_ptr(), schema);
-        let list = pg_sys::RelationGetIndexList(queue);
-        let only_ours = {
-            let oids = PgList::<pg_sys::Oid>::from_pg(list);
-            oids.len() == 2 && oids.iter_oid().all(|oid| oid == due || oid == holding)
-        };
-        pg_sys::list_free(list);
-        if !only_ours {
-            return false;
-        }
-        let index = pg_sys::index_open(due, pg_sys::RowExclusiveLock as i32);
-        let info = pg_sys::BuildIndexInfo(index);
-        let mut values = [pg_sys::Datum::null(); pg_sys::INDEX_MAX_KEYS as usize];
-        let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
-        pg_sys::FormIndexDatum(
-            info,
-            slot,
-            std::ptr::null_mut(),
-            values.as_mut_ptr(),
-            nulls.as_mut_ptr(),
-        );
-        pg_sys::index_insert(
-            index,
-            values.as_mut_ptr(),
-            nulls.as_mut_ptr(),
-            &raw mut (*slot).tts_tid,
-            queue,
-            pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
-            false,
-            info,
-        );
-        pg_sys::pfree(info.cast());
-        pg_sys::index_close(index, pg_sys::NoLock as i32);
-        true
-    }
-}
-
-/// Inserts a tuple into every index in which it belongs.
-///
-/// # Safety
-///
-/// As for [`insert_into_indexes`]; `slot` holds the tuple.
-#[allow(unsafe_code)]
-unsafe fn insert_by_executor(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: as the caller says; the executor state lives until all is done.
-    unsafe {
         let state = pg_sys::CreateExecutorState();
         let info =
             pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
@@ -392,6 +338,7 @@ unsafe fn insert_by_executor(queue: pg_sys::Relation, slot: *mut pg_sys::TupleTa
         );
         pg_sys::ExecCloseIndices(info);
         pg_sys::FreeExecutorState(state);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
     }
 }
 

@@ -6,7 +6,7 @@
 //! not be compiled any more, the user's statement succeeds all the same, and a callback with what
 //! is known of the row is parked with the reason.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::rc::Rc;
@@ -64,7 +64,7 @@ enum Part {
     Column {
         /// Its place in the row, from 0.
         place: usize,
-        output: Box<pg_sys::FmgrInfo>,
+        output: OutputFunction,
     },
 }
 
@@ -286,7 +286,7 @@ impl Definition<'_> {
             Piece::Text(text) => Some(Part::Text(text.clone())),
             Piece::Column(name) => find(name).map(|column| Part::Column {
                 place: column.place,
-                output: output_function(column.type_oid, &memory),
+                output: OutputFunction::new(column.type_oid, &memory),
             }),
         };
         let parameters = mapping
@@ -346,24 +346,44 @@ fn click_id_type() -> pg_sys::Oid {
     }
 }
 
-/// A type's output function, looked up once; what it keeps is in `memory`.
-#[allow(unsafe_code)]
-fn output_function(type_oid: pg_sys::Oid, memory: &PgMemoryContexts) -> Box<pg_sys::FmgrInfo> {
-    let mut output = Box::new(pg_sys::FmgrInfo::default());
-    let mut function = pg_sys::InvalidOid;
-    let mut is_varlena = false;
-    // SAFETY: catalog look-ups within a transaction; `output` has an address of its own.
-    unsafe {
-        pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut is_varlena);
-        pg_sys::fmgr_info_cxt(function, &mut *output, memory.value());
+/// A type's output function, looked up once. It keeps what it likes in its `FmgrInfo`.
+struct OutputFunction(Box<UnsafeCell<pg_sys::FmgrInfo>>);
+
+impl OutputFunction {
+    /// Looks it up; what it keeps is in `memory`.
+    #[allow(unsafe_code)]
+    fn new(type_oid: pg_sys::Oid, memory: &PgMemoryContexts) -> OutputFunction {
+        let output = OutputFunction(Box::default());
+        let mut function = pg_sys::InvalidOid;
+        let mut is_varlena = false;
+        // SAFETY: catalog look-ups within a transaction; the FmgrInfo has an address of its own
+        // and nobody else looks at it.
+        unsafe {
+            pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut is_varlena);
+            pg_sys::fmgr_info_cxt(function, output.0.get(), memory.value());
+        }
+        output
     }
-    output
+
+    /// Appends a value as text.
+    ///
+    /// # Safety
+    ///
+    /// `value` is of the function's type.
+    #[allow(unsafe_code)]
+    unsafe fn append(&self, text: &mut String, value: pg_sys::Datum) {
+        // SAFETY: as the caller says. It returns a NUL-terminated string in the current context.
+        let output = unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.0.get(), value)) };
+        text.push_str(&output.to_string_lossy());
+    }
 }
 
 thread_local! {
     /// The session's plans, by trigger.
     static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
     static WATCHING: Cell<bool> = const { Cell::new(false) };
+    /// How often tables or servers changed: a plan that was compiled meanwhile is not kept.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The plan of a trigger, compiled if there is none that is valid.
@@ -374,9 +394,18 @@ fn plan_of(definition: &Definition) -> Rc<Plan> {
         return plan;
     }
     watch_catalogs();
+    let changes = CHANGES.get();
     let plan = Rc::new(definition.plan());
-    let old = PLANS.with_borrow_mut(|plans| plans.insert(oid, plan.clone()));
-    // Dropping the old plan frees memory of PostgreSQL's: not while the map is borrowed.
+    plan.valid.set(CHANGES.get() == changes);
+    let old: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
+        let old = plans
+            .extract_if(|_, plan| !plan.valid.get())
+            .map(|(_, plan)| plan)
+            .collect();
+        plans.insert(oid, plan.clone());
+        old
+    });
+    // Dropping old plans frees memory of PostgreSQL's: not while the map is borrowed.
     drop(old);
     plan
 }
@@ -414,6 +443,7 @@ unsafe extern "C-unwind" fn server_changed(_: pg_sys::Datum, _: i32, _: u32) {
 }
 
 fn invalidate(concerns: impl Fn(&Plan) -> bool) {
+    CHANGES.set(CHANGES.get() + 1);
     PLANS.with(|plans| {
         // The map is never borrowed across a call of PostgreSQL's, so it is free here.
         if let Ok(plans) = plans.try_borrow() {
@@ -448,7 +478,7 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
             let place = definition.place();
             return Err(report_in(Some(&place), &TriggerProblem::Timing(what)));
         }
-        if settings::enabled() {
+        if settings::enabled() && is_writable(&definition) {
             let is_update =
                 data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
             let tuple = if is_update {
@@ -461,6 +491,21 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
         }
     }
     Ok(())
+}
+
+/// Whether something can be queued. A read-only transaction can write to temporary tables, whose
+/// rows then go unreported, with a warning.
+#[allow(unsafe_code)]
+fn is_writable(definition: &Definition) -> bool {
+    // SAFETY: reads a variable.
+    let is_read_only = unsafe { pg_sys::XactReadOnly };
+    if is_read_only {
+        warning!(
+            "{}: nothing is queued in a read-only transaction",
+            definition.place()
+        );
+    }
+    !is_read_only
 }
 
 impl Definition<'_> {
@@ -504,18 +549,11 @@ impl Row {
 
     /// Appends a column's value as text; nothing for NULL.
     #[allow(unsafe_code)]
-    fn append(&self, text: &mut String, place: usize, output: &pg_sys::FmgrInfo) {
-        if self.nulls[place] {
-            return;
+    fn append(&self, text: &mut String, place: usize, output: &OutputFunction) {
+        if !self.nulls[place] {
+            // SAFETY: the output function is that of the column's type.
+            unsafe { output.append(text, self.values[place]) }
         }
-        // SAFETY: the function is the output function of the column's type, which returns a
-        // NUL-terminated string in the current context. It takes the FmgrInfo as mutable only to
-        // keep things in `fn_extra`.
-        let value = unsafe {
-            let output = std::ptr::from_ref(output).cast_mut();
-            CStr::from_ptr(pg_sys::OutputFunctionCall(output, self.values[place]))
-        };
-        text.push_str(&value.to_string_lossy());
     }
 }
 

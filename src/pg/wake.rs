@@ -206,8 +206,8 @@ impl Slot {
     /// Makes the worker look at the queue, or the launcher start one.
     pub fn wake(&self) {
         self.wakes.fetch_add(1, SeqCst);
+        self.wanted.store(true, SeqCst);
         if self.pid.load(SeqCst) == 0 {
-            self.wanted.store(true, SeqCst);
             BOARD.get().wake_launcher();
         } else {
             set_latch(self.latch.load(SeqCst));

@@ -5,6 +5,7 @@
 //! and recording are short transactions of their own; none is open while a request is on the wire.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +14,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::wake::{self, Slot};
-use super::worker_sql::{self, FoundServer, Position, Statements};
+use super::worker_sql::{self, FoundServer, Position, SqlError, Statements};
 use super::{queue, settings};
 use crate::delivery::breaker::Health;
 use crate::delivery::client::{Client, ClientSettings, MOST_KEPT, SystemRoots};
@@ -48,10 +49,11 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
     let Some(board) = wake::board() else { return };
+    // Before the look: who wants a worker from here on is heard.
+    if let Some(slot) = board.find(database) {
+        slot.wanted.store(false, SeqCst);
+    }
     if !worker_sql::transaction(queue::exists).unwrap_or(false) {
-        if let Some(slot) = board.find(database) {
-            slot.wanted.store(false, SeqCst);
-        }
         return;
     }
     let Some(slot) = board.claim(database) else {
@@ -109,7 +111,7 @@ fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
 /// A server, the connections to it, and how far its callbacks are read.
 struct Lane {
     /// The foreign server, unless it is gone and only its callbacks are left.
-    server: Option<(pg_sys::Oid, Server)>,
+    server: Option<(pg_sys::Oid, Rc<Server>)>,
     client: Result<Client, String>,
     settings: ClientSettings,
     read_up_to: Position,
@@ -127,9 +129,12 @@ impl Lane {
     fn limits(&self) -> Limits {
         match &self.server {
             None => Limits::NONE,
-            Some((_, Server { pace, .. })) => Limits {
-                max_in_flight: if pace.paused { 0 } else { pace.max_in_flight },
-                requests_per_second: pace.requests_per_second,
+            Some((_, server)) => Limits {
+                max_in_flight: match server.pace.paused {
+                    true => 0,
+                    false => server.pace.max_in_flight,
+                },
+                requests_per_second: server.pace.requests_per_second,
             },
         }
     }
@@ -141,9 +146,10 @@ impl Lane {
     }
 }
 
-/// A callback in flight.
+/// A callback in flight, with its server as it was when it was sent.
 struct Flying {
     callback: Callback,
+    server: Rc<Server>,
     url: String,
 }
 
@@ -161,9 +167,11 @@ struct Worker {
     random: oorandom::Rand64,
     /// Of the pool.
     threads: usize,
-    /// The wake-up calls that the last reading answered.
-    seen_wakes: u64,
-    seen_reloads: u64,
+    /// The wake-up calls that the last reading answered; `None` before the first.
+    seen_wakes: Option<u64>,
+    /// The calls to read servers anew that the last reading answered; `None`: there is one to
+    /// answer.
+    seen_reloads: Option<u64>,
     /// When the queue is to be read again: something will be due.
     next_look: Instant,
     /// When servers and queue are to be read anew, whatever happens.
@@ -191,9 +199,8 @@ impl Worker {
             unrecorded: Vec::new(),
             random: oorandom::Rand64::new(seed),
             threads,
-            // Not the present number: the first reading is due.
-            seen_wakes: u64::MAX,
-            seen_reloads: u64::MAX,
+            seen_wakes: None,
+            seen_reloads: None,
             next_look: now,
             next_safety_look: now,
             next_expiry: now,
@@ -204,9 +211,8 @@ impl Worker {
 
     fn run(mut self) {
         loop {
-            match self.step() {
-                Ok(()) => self.failures = 0,
-                Err(error) => self.stumble(&error),
+            if let Err(error) = self.step() {
+                self.stumble(&error);
             }
             self.publish();
             let now = Instant::now();
@@ -226,29 +232,34 @@ impl Worker {
             }
             if BackgroundWorker::sighup_received() {
                 worker_sql::reload_settings();
-                self.seen_reloads = u64::MAX;
+                self.seen_reloads = None;
             }
         }
     }
 
-    /// Reads, sends and records what there is.
-    fn step(&mut self) -> Result<(), String> {
+    /// Records, reads and sends what there is; after a failure, not before a pause.
+    fn step(&mut self) -> Result<(), SqlError> {
+        // Also during the pause, or the bell would go on ringing.
+        let has_answers = self.collect();
         if Instant::now() < self.not_before {
             return Ok(());
         }
-        if self.must_read() {
-            self.read()?;
-        }
+        // What cannot be read must not keep back what can be recorded.
+        let read = match self.must_read() {
+            true => self.read(),
+            false => Ok(()),
+        };
+        // Before the record, so that the pool has something to do meanwhile.
         self.send();
-        if self.collect() {
-            // Before the record, so that the pool has something to do meanwhile.
+        if has_answers || !self.unrecorded.is_empty() {
+            self.record()?;
             self.send();
         }
-        self.record()?;
-        self.send();
+        read?;
         if Instant::now() >= self.next_expiry {
             self.expire()?;
         }
+        self.failures = 0;
         Ok(())
     }
 
@@ -258,8 +269,8 @@ impl Worker {
     }
 
     fn must_read(&self) -> bool {
-        self.slot.wakes.load(SeqCst) != self.seen_wakes
-            || self.slot.reloads.load(SeqCst) != self.seen_reloads
+        Some(self.slot.wakes.load(SeqCst)) != self.seen_wakes
+            || Some(self.slot.reloads.load(SeqCst)) != self.seen_reloads
             || Instant::now() >= self.next_look.min(self.next_safety_look)
             || self
                 .lanes
@@ -279,14 +290,15 @@ impl Worker {
     }
 
     /// Reads servers, if they changed, and callbacks that are due.
-    fn read(&mut self) -> Result<(), String> {
+    fn read(&mut self) -> Result<(), SqlError> {
         // In this order: what is committed after the first two lines is seen by the next reading.
         let wakes = self.slot.wakes.load(SeqCst);
         let reloads = self.slot.reloads.load(SeqCst);
         let earliest = Timestamp(self.slot.earliest.take());
         let is_safety_look = Instant::now() >= self.next_safety_look;
-        let looks_for_prepared = self.slot.prepared.load(SeqCst) || is_safety_look;
-        let has_reloads = reloads != self.seen_reloads;
+        // Down before the look: a transaction that is prepared from here on raises it again.
+        let looks_for_prepared = self.slot.prepared.swap(false, SeqCst) || is_safety_look;
+        let has_reloads = Some(reloads) != self.seen_reloads;
         let from = match has_reloads || looks_for_prepared {
             true => worker_sql::START,
             false => (earliest, 0),
@@ -294,16 +306,17 @@ impl Worker {
         self.lanes.values_mut().for_each(|lane| lane.rewind(from));
         let result = self.read_from_there(has_reloads || is_safety_look, looks_for_prepared);
         if result.is_err() {
+            self.slot.prepared.store(looks_for_prepared, SeqCst);
             // What was to be read is unknown by now: the next reading starts over.
-            self.seen_reloads = u64::MAX;
+            self.seen_reloads = None;
             return result;
         }
-        self.seen_wakes = wakes;
-        self.seen_reloads = reloads;
+        self.seen_wakes = Some(wakes);
+        self.seen_reloads = Some(reloads);
         Ok(())
     }
 
-    fn read_from_there(&mut self, reload: bool, looks_for_prepared: bool) -> Result<(), String> {
+    fn read_from_there(&mut self, reload: bool, looks_for_prepared: bool) -> Result<(), SqlError> {
         if reload {
             self.reload()?;
         }
@@ -334,8 +347,8 @@ impl Worker {
             .into_iter()
             .map(|(server, _)| server.to_owned())
             .collect();
-        if looks_for_prepared {
-            self.slot.prepared.store(is_prepared, SeqCst);
+        if is_prepared {
+            self.slot.prepared.store(true, SeqCst);
         }
         let mut pause = if is_prepared {
             PREPARED_LOOK
@@ -372,7 +385,7 @@ impl Worker {
     }
 
     /// Reads the servers anew, forgets what waits in memory, and tidies up the attempts.
-    fn reload(&mut self) -> Result<(), String> {
+    fn reload(&mut self) -> Result<(), SqlError> {
         let found = worker_sql::transaction(|| {
             queue::exists().then(|| (worker_sql::read_servers(), worker_sql::queued_servers()))
         })?;
@@ -395,7 +408,7 @@ impl Worker {
     }
 
     /// Deletes a batch of attempts that are too old.
-    fn expire(&mut self) -> Result<(), String> {
+    fn expire(&mut self) -> Result<(), SqlError> {
         let retention = settings::attempt_retention();
         let has_more = worker_sql::transaction(|| worker_sql::expire_attempts(retention))?;
         self.next_expiry = Instant::now() + if has_more { EXPIRE_PAUSE } else { SAFETY_LOOK };
@@ -409,7 +422,7 @@ impl Worker {
         for (name, oid, server) in servers {
             match server {
                 Ok(server) => {
-                    let lane = self.lane(old.remove(&name), Some((oid, server)));
+                    let lane = self.lane(old.remove(&name), Some((oid, Rc::new(server))));
                     self.lanes.insert(name, lane);
                 }
                 Err(problem) => {
@@ -426,7 +439,7 @@ impl Worker {
         }
     }
 
-    fn lane(&self, old: Option<Lane>, server: Option<(pg_sys::Oid, Server)>) -> Lane {
+    fn lane(&self, old: Option<Lane>, server: Option<(pg_sys::Oid, Rc<Server>)>) -> Lane {
         let pace = server
             .as_ref()
             .map(|(_, server)| server.pace.clone())
@@ -459,13 +472,17 @@ impl Worker {
             && let Some(callback) = self.scheduler.next(now)
         {
             match request(&self.lanes, &callback) {
-                Ok((client, url)) => {
-                    self.pool.send(Request {
-                        id: callback.id,
-                        client,
-                        url: url.clone(),
-                    });
-                    self.flying.insert(callback.id, Flying { callback, url });
+                Ok((request, server)) => {
+                    let url = request.url.clone();
+                    self.pool.send(request);
+                    self.flying.insert(
+                        callback.id,
+                        Flying {
+                            callback,
+                            server,
+                            url,
+                        },
+                    );
                 }
                 Err(message) => {
                     self.scheduler.answered(&callback, Health::Unknown, now);
@@ -507,20 +524,14 @@ impl Worker {
     }
 
     fn judge(&mut self, flying: Flying, finished: Finished) -> Outcome {
-        let Flying { callback, url } = flying;
+        let Flying {
+            callback,
+            server,
+            url,
+        } = flying;
         let chance = self.random.rand_float();
-        let lane = self.lanes.get(&callback.server);
-        let (verdict, fate) = match lane.and_then(|lane| lane.server.as_ref()) {
-            Some((_, server)) => {
-                let verdict = server.judge(&finished.reply);
-                let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
-                (verdict, fate)
-            }
-            None => {
-                let message = "the server was dropped while the request was on the wire".to_owned();
-                (Verdict::Failed { message }, Fate::Parked)
-            }
-        };
+        let verdict = server.judge(&finished.reply);
+        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
         let health = Health::of(&finished.reply);
         let (status, response) = match finished.reply {
             Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
@@ -541,21 +552,28 @@ impl Worker {
 
     /// Records all outcomes at hand in one transaction; if that fails, each in one of its own, so
     /// that one that cannot be recorded does not keep the others.
-    fn record(&mut self) -> Result<(), String> {
+    fn record(&mut self) -> Result<(), SqlError> {
         let outcomes = std::mem::take(&mut self.unrecorded);
         if outcomes.is_empty() {
             return Ok(());
         }
-        if self.statements.record(&outcomes).is_ok() {
-            outcomes.iter().for_each(|outcome| self.recorded(outcome));
-            return Ok(());
+        match self.statements.record(&outcomes) {
+            Ok(()) => {
+                outcomes.iter().for_each(|outcome| self.recorded(outcome));
+                return Ok(());
+            }
+            Err(error) if !error.is_about_values() => {
+                self.unrecorded = outcomes;
+                return Err(error);
+            }
+            Err(_) => {}
         }
         let mut result = Ok(());
         for outcome in outcomes {
             match self.statements.record(std::slice::from_ref(&outcome)) {
                 Ok(()) => self.recorded(&outcome),
                 Err(error) => {
-                    result = Err(format!("callback {}: {error}", outcome.callback.id));
+                    result = Err(error);
                     self.unrecorded.push(outcome);
                 }
             }
@@ -591,8 +609,10 @@ impl Worker {
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
-    fn stumble(&mut self, error: &str) {
+    fn stumble(&mut self, error: &SqlError) {
         self.failures += 1;
+        // Perhaps the extension is gone: that is looked at first.
+        self.next_safety_look = Instant::now();
         let pause = Duration::from_millis(100 << self.failures.min(8));
         warning!("s2s: {error}; the worker tries again in {pause:?}");
         self.not_before = Instant::now() + pause;
@@ -620,8 +640,8 @@ impl Worker {
                 .iter()
                 .any(|(server, lane)| self.wants_more(server, lane))
             && !self.scheduler.waits_for_a_token(Instant::now());
-        if is_idle {
-            self.slot.idle_at.store(self.seen_wakes, SeqCst);
+        if let Some(wakes) = self.seen_wakes.filter(|_| is_idle) {
+            self.slot.idle_at.store(wakes, SeqCst);
         }
     }
 
@@ -646,14 +666,25 @@ impl Worker {
 }
 
 /// The request for a callback, or why there is none.
-fn request(lanes: &HashMap<String, Lane>, callback: &Callback) -> Result<(Client, String), String> {
+fn request(
+    lanes: &HashMap<String, Lane>,
+    callback: &Callback,
+) -> Result<(Request, Rc<Server>), String> {
     let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
     let lane = lanes.get(&callback.server).ok_or_else(does_not_exist)?;
     let (_, server) = lane.server.as_ref().ok_or_else(does_not_exist)?;
     let url = server
         .url(callback.action, &callback.parameters())
         .map_err(|problem| problem.one_line())?;
-    Ok((lane.client.clone()?, url))
+    let client = lane.client.clone()?;
+    Ok((
+        Request {
+            id: callback.id,
+            client,
+            url,
+        },
+        server.clone(),
+    ))
 }
 
 /// The outcome of a callback that could not be sent at all.

@@ -37,13 +37,19 @@ pub fn introduce() {
         (c"enable_bitmapscan", c"off"),
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
+        (c"enable_sort", c"off"),
+        (c"jit", c"off"),
+        // What is set for the database is meant for its users.
+        (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"session_replication_role", c"origin"),
     ] {
         // SAFETY: settings that exist, with valid values, set for this process.
         unsafe {
             pg_sys::SetConfigOption(
                 name.as_ptr(),
                 value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucContext::PGC_SUSET,
                 pg_sys::GucSource::PGC_S_OVERRIDE,
             );
         }
@@ -76,6 +82,8 @@ pub fn wait(bell: RawFd, timeout: Duration) -> bool {
             pg_sys::PG_WAIT_EXTENSION,
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
+        // There is no query to cancel.
+        (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
     }
     pg_sys::check_for_interrupts!();
     !BackgroundWorker::sigterm_received()
@@ -84,7 +92,7 @@ pub fn wait(bell: RawFd, timeout: Duration) -> bool {
 /// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
 /// process goes on.
 #[allow(unsafe_code)]
-pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, SqlError> {
     // SAFETY: no transaction is open here; each one that starts is committed or aborted. What the
     // body borrows may be half-changed after an error: callers only pass what they then rebuild.
     unsafe {
@@ -99,16 +107,13 @@ pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, String> {
             pg_sys::CommitTransactionCommand();
             Ok(value)
         }))
-        .catch_others(|error| Err(message(&error)))
+        .catch_others(|error| Err(SqlError::from(&error)))
         .execute();
         if result.is_err() {
             pg_sys::AbortCurrentTransaction();
         }
         pg_sys::MemoryContextSwitchTo(context);
         // Without it autovacuum never hears of what was inserted and deleted.
-        #[cfg(feature = "pg14")]
-        pg_sys::pgstat_report_stat(true);
-        #[cfg(not(feature = "pg14"))]
         pg_sys::pgstat_report_stat(true);
         activity(pg_sys::BackendState::STATE_IDLE);
         result
@@ -121,12 +126,42 @@ fn activity(state: pg_sys::BackendState::Type) {
     unsafe { pg_sys::pgstat_report_activity(state, c"delivering callbacks".as_ptr()) }
 }
 
-fn message(error: &CaughtError) -> String {
-    match error {
-        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
-            report.message().to_owned()
+/// Why a transaction failed.
+#[derive(Debug)]
+pub struct SqlError {
+    code: PgSqlErrorCode,
+    message: String,
+}
+
+impl SqlError {
+    /// Whether it lies in the values of a row: then other rows may fare better.
+    pub fn is_about_values(&self) -> bool {
+        // Classes 22 (data exception), 23 (integrity constraint) and 54 (program limit).
+        let class = self.code as i32 & 0xfff;
+        let of = |digits: [u8; 2]| i32::from(digits[0] - b'0') | (i32::from(digits[1] - b'0') << 6);
+        [of(*b"22"), of(*b"23"), of(*b"54")].contains(&class)
+    }
+}
+
+impl std::fmt::Display for SqlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<&CaughtError> for SqlError {
+    fn from(error: &CaughtError) -> SqlError {
+        let report = match error {
+            CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic {
+                ereport: report, ..
+            } => report,
+        };
+        SqlError {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
         }
-        CaughtError::RustPanic { ereport, .. } => ereport.message().to_owned(),
     }
 }
 
@@ -198,7 +233,6 @@ impl Statements {
                     TEXTARRAYOID,
                     TEXTARRAYOID,
                     TIMESTAMPTZARRAYOID,
-                    TIMESTAMPTZARRAYOID,
                     INT4ARRAYOID,
                     TIMESTAMPTZARRAYOID,
                     INT8ARRAYOID,
@@ -249,7 +283,7 @@ impl Statements {
     }
 
     /// Records attempts, and what becomes of their callbacks, in one statement and transaction.
-    pub fn record(&self, outcomes: &[Outcome]) -> Result<(), String> {
+    pub fn record(&self, outcomes: &[Outcome]) -> Result<(), SqlError> {
         fn column<'a, T>(
             outcomes: &'a [Outcome],
             read: impl Fn(&'a Outcome) -> T,
@@ -275,7 +309,6 @@ impl Statements {
                 column(outcomes, |o| o.callback.click_id.as_deref()),
                 column(outcomes, |o| o.url.as_deref()),
                 column(outcomes, |o| timestamptz(o.callback.created_at)),
-                column(outcomes, |o| timestamptz(o.callback.due_at)),
                 column(outcomes, |o| o.callback.attempts as i32 + 1),
                 column(outcomes, |o| timestamptz(o.started_at)),
                 column(outcomes, |o| micros(o.duration)),

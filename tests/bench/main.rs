@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backlog;
 mod latency;
+mod neighbours;
 mod shop;
 mod throughput;
 
@@ -33,6 +35,8 @@ type Benchmark = (&'static str, fn() -> Vec<Figure>);
 const BENCHMARKS: &[Benchmark] = &[
     ("latency", latency::measure),
     ("throughput", throughput::measure),
+    ("backlog", backlog::measure),
+    ("neighbours", neighbours::measure),
 ];
 
 fn main() {

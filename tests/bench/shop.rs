@@ -6,8 +6,7 @@ use crate::support::{Cluster, Receiver};
 
 /// A shop, its receiver and a session.
 pub struct Shop {
-    /// Lives as long as the shop.
-    _cluster: Cluster,
+    cluster: Cluster,
     pub receiver: Receiver,
     pub client: Client,
 }
@@ -35,10 +34,15 @@ impl Shop {
             ))
             .expect("the shop's tables");
         Shop {
-            _cluster: cluster,
+            cluster,
             receiver,
             client,
         }
+    }
+
+    /// Another session.
+    pub fn connect(&self) -> Client {
+        self.cluster.connect("shop")
     }
 
     /// Inserts players with ids from 1 to `count`, in one statement.

@@ -26,7 +26,11 @@ pub fn measure() -> Vec<Figure> {
         delivered.push(CALLBACKS as f64 / deliver(&mut shop).as_secs_f64());
         shop.receiver.take_requests();
         bare.push(CALLBACKS as f64 / send_bare(&shop.receiver.url("/l")).as_secs_f64());
-        assert_eq!(shop.receiver.take_requests().len(), CALLBACKS, "every request arrives");
+        assert_eq!(
+            shop.receiver.take_requests().len(),
+            CALLBACKS,
+            "every request arrives"
+        );
     }
     let (delivered, bare) = (median(&mut delivered), median(&mut bare));
     vec![

@@ -269,3 +269,142 @@ fn old_attempts_are_deleted() {
         shop.number("select count(*) from s2s.attempt") == 1
     });
 }
+
+#[test]
+fn a_stalled_server_does_not_keep_the_others_from_being_read() {
+    let mut shop = Shop::open(shared_cluster(), "stalled");
+    let stalled = Receiver::answering(|_| Answer::Stall);
+    shop.sql(&format!(
+        "create server stalled foreign data wrapper tradetracker options (
+             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', timeout '60s');
+         select s2s.report_lead('stalled', id::text, 'c') from generate_series(1, 3000) id",
+        stalled.url("/")
+    ));
+    stalled.wait_for(16, PATIENCE);
+    shop.insert(1..=3000);
+    wait_for(PATIENCE, "the other server's callbacks", || {
+        shop.receiver.count() == 3000
+    });
+}
+
+#[test]
+fn a_publication_of_all_tables_does_not_stop_delivery() {
+    let cluster = cluster().conf("wal_level = logical").start();
+    let mut shop = Shop::open(&cluster, "publication");
+    shop.sql("create publication everything for all tables");
+    shop.insert(1..=20);
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), (1..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn settings_of_the_database_do_not_stop_delivery() {
+    let mut shop = Shop::open(shared_cluster(), "settings");
+    shop.sql("alter database settings set default_transaction_read_only = on");
+    shop.sql("alter database settings set default_transaction_isolation = serializable");
+    let pid = shop.worker_pid().expect("a worker");
+    shop.sql(&format!("select pg_terminate_backend({pid})"));
+    wait_for(PATIENCE, "another worker", || {
+        shop.worker_pid().is_some_and(|new| new != pid)
+    });
+    shop.insert([1]);
+    shop.wait_until_delivered();
+}
+
+#[test]
+fn a_cancelled_worker_goes_on_and_repeats_nothing() {
+    let mut shop = Shop::open(shared_cluster(), "cancelled");
+    shop.receiver
+        .answer_with(|_| Answer::ok().after(Duration::from_millis(500)));
+    shop.insert([1]);
+    shop.receiver.wait_for(1, PATIENCE);
+    let pid = shop.worker_pid();
+    shop.sql(&format!(
+        "select pg_cancel_backend({})",
+        pid.expect("a worker")
+    ));
+    shop.wait_until_delivered();
+    assert_eq!((shop.received(), shop.worker_pid()), (vec![1], pid));
+}
+
+#[test]
+fn a_terminated_launcher_comes_back() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "launcher");
+    let launcher = "select pid from pg_stat_activity where backend_type = 'pgrx-ext launcher'";
+    for victim in [launcher, "select pid from s2s.worker_status()"] {
+        shop.sql(&format!(
+            "select pg_terminate_backend(pid) from ({victim}) v"
+        ));
+    }
+    shop.insert([1]);
+    shop.wait_until_delivered();
+}
+
+#[test]
+fn a_transaction_prepared_before_a_restart_is_delivered_when_it_commits() {
+    let cluster = cluster().conf("max_prepared_transactions = 5").start();
+    let mut shop = Shop::open(&cluster, "prepared_restart");
+    shop.sql("begin");
+    shop.insert([1]);
+    shop.sql("prepare transaction 't'");
+    cluster.restart(crate::support::Mode::Fast);
+    shop.reconnect();
+    shop.wait_until_idle();
+    shop.sql("commit prepared 't'");
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1]);
+}
+
+#[test]
+fn dropping_the_extension_while_sending_ends_the_worker() {
+    let mut shop = Shop::open(shared_cluster(), "drop_extension");
+    shop.receiver
+        .answer_with(|_| Answer::ok().after(Duration::from_millis(300)));
+    shop.insert([1]);
+    shop.receiver.wait_for(1, PATIENCE);
+    shop.sql("drop extension \"pgrx-ext\" cascade");
+    let workers = "select count(*) from pg_stat_activity
+                   where backend_type = 'pgrx-ext worker' and datname = current_database()";
+    wait_for(PATIENCE, "the worker has ended", || {
+        shop.number(workers) == 0
+    });
+    shop.sql("create extension \"pgrx-ext\"");
+    wait_for(PATIENCE, "a new worker", || shop.worker_pid().is_some());
+}
+
+#[test]
+fn a_locked_table_delays_the_record_and_repeats_nothing() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "locked");
+    shop.sql("begin; lock table s2s.attempt");
+    let mut other = cluster.connect("locked");
+    other
+        .batch_execute(
+            "insert into players select id, 'J. Doe', '12::54321::def::::1405419867'
+             from generate_series(1, 16) id",
+        )
+        .expect("an insert");
+    shop.receiver.wait_for(16, PATIENCE);
+    shop.sql("rollback");
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), (1..=16).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_idle_worker_runs_no_statements() {
+    let mut shop = Shop::open(shared_cluster(), "idle");
+    shop.insert([1]);
+    shop.wait_until_delivered();
+    shop.wait_until_idle();
+    let seen = "select state_change::text || ' ' || coalesce(xact_start::text, '-') || ' ' || state
+                from pg_stat_activity
+                where backend_type = 'pgrx-ext worker' and datname = 'idle'";
+    let before = shop.text(seen);
+    assert!(before.ends_with(" - idle"), "{before}");
+    let start = Instant::now();
+    wait_for(PATIENCE, "three seconds", || {
+        start.elapsed() > Duration::from_secs(3)
+    });
+    assert_eq!(shop.text(seen), before);
+}

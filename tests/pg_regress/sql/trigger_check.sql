@@ -46,8 +46,15 @@ select pg_temp.refusal(format('create trigger report %s execute function s2s.rep
 select count(*) from pg_trigger where tgrelid = 'orders'::regclass;
 select s2s.report_lead() is null;
 
--- The creator needs USAGE on the server.
+-- The creator needs USAGE on the server, however the trigger is created.
 create role merchant;
+grant create on database :"DBNAME" to merchant;
+set role merchant;
+create schema sneaky
+    create table players (id int, click_id s2s.click_id)
+    create trigger report after insert on players for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+reset role;
+revoke create on database :"DBNAME" from merchant;
 alter table orders owner to merchant;
 set role merchant;
 create trigger report after insert on orders for each row

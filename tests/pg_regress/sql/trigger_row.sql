@@ -18,7 +18,7 @@ insert into players values (115, 'rolled back', '12::54321::def::::1405419867');
 rollback to s;
 rollback;
 select * from queued;
-select created_at = due_at, created_at <= now(), id > 0 from s2s.queue;
+select created_at <= due_at, created_at <= now(), id > 0 from s2s.queue;
 delete from s2s.queue;
 
 -- Sales, updates, WHEN, constants, braces, an explicit click id.
@@ -55,6 +55,21 @@ insert into orders values (12, 1, 'EUR', null, 'c', true);
 reset s2s.enabled;
 select * from queued;
 
+-- An id that is too long for an index is parked, too.
+create table long_ids (id text, click_id s2s.click_id);
+create trigger report after insert on long_ids for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+insert into long_ids select string_agg(md5(n::text), ''), 'c' from generate_series(1, 300) n;
+select length(transaction_id), length(parameters->>'transaction_id'), last_error like 'invalid transaction_id: %It has 9600 bytes; at most 512 are allowed.' as said from queued;
+delete from s2s.queue;
+drop table long_ids;
+create temp table scratch (id int, click_id s2s.click_id);
+create trigger report after insert on scratch for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+begin read only;
+insert into scratch values (1, 'c');
+commit;
+select * from queued;
 -- A server that is gone does not fail the user's statement either; nor does one that is no network's.
 drop server games_nl cascade;
 insert into orders values (13, 1, 'EUR', null, 'c', true);
