@@ -41,7 +41,7 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	$(PACKAGE)
-	PGRX_EXT_PACKAGE=target/release/pgrx-ext-$(PG_FEATURE) cargo bench $(PURE) --bench bench -- $(BENCH)
+	cargo bench $(PURE) --bench bench -- $(ONLY)
 
 install: setup ## build for release and install into this machine's PostgreSQL
 	cargo pgrx install --release --pg-config $(PG_CONFIG_PATH) $(PURE) \
