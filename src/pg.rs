@@ -17,7 +17,6 @@ mod status;
 mod trigger;
 mod wake;
 mod worker;
-mod worker_sql;
 
 pgrx::pg_module_magic!(name, version);
 

@@ -8,7 +8,8 @@ use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
 use super::error::{self, PgResult};
-use super::{queue, server, wake, worker_sql};
+use super::worker::sql;
+use super::{queue, server, wake};
 use crate::delivery::Callback;
 
 /// How often a waiting session looks whether the worker is idle.
@@ -168,9 +169,7 @@ fn callback_url(id: i64) -> PgResult<Option<String>> {
     let read = || -> spi::Result<Option<Callback>> {
         Spi::connect(|client| {
             let mut rows = client.select(queue::CALLBACK, None, &[id.into()])?;
-            rows.next()
-                .map(|row| worker_sql::read_callback(&row))
-                .transpose()
+            rows.next().map(|row| sql::read_callback(&row)).transpose()
         })
     };
     let Some(callback) = read().map_err(error::spi)? else {

@@ -14,16 +14,20 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::wake::{self, Slot};
-use super::worker_sql::{self, FoundServer, Position, SqlError, Statements};
 use super::{queue, settings};
+
+mod lanes;
+pub mod sql;
+
 use crate::delivery::breaker::Health;
-use crate::delivery::client::{Client, ClientSettings, MOST_KEPT, SystemRoots};
-use crate::delivery::pool::{Finished, Pool, Request};
+use crate::delivery::client::MOST_KEPT;
+use crate::delivery::pool::{Finished, Pool};
 use crate::delivery::retry::{Fate, fate};
-use crate::delivery::scheduler::{Limits, Scheduler};
+use crate::delivery::scheduler::Scheduler;
 use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
 use crate::network::Server;
-use crate::problem::Problem;
+use lanes::{Lane, Lanes};
+use sql::{Position, SqlError, Statements};
 
 /// How many callbacks are kept in memory, of all servers together.
 const WINDOW: usize = 4000;
@@ -53,19 +57,19 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     if let Some(slot) = board.find(database) {
         slot.wanted.store(false, SeqCst);
     }
-    if !worker_sql::transaction(queue::exists).unwrap_or(false) {
+    if !sql::transaction(queue::exists).unwrap_or(false) {
         return;
     }
     let Some(slot) = board.claim(database) else {
         return;
     };
+    slot.wanted.store(true, SeqCst);
     if !slot.occupy() {
         return;
     }
     // SAFETY: the callback has the right form; it runs before shared memory is detached.
     unsafe { pg_sys::before_shmem_exit(Some(vacate_slot), pg_sys::Datum::null()) };
-    slot.wanted.store(true, SeqCst);
-    worker_sql::introduce();
+    sql::introduce();
     let threads = settings::max_in_flight();
     let pool = match with_signals_blocked(|| Pool::start(threads)) {
         Ok(pool) => pool,
@@ -108,44 +112,6 @@ fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A server, the connections to it, and how far its callbacks are read.
-struct Lane {
-    /// The foreign server, unless it is gone and only its callbacks are left.
-    server: Option<(pg_sys::Oid, Rc<Server>)>,
-    client: Result<Client, String>,
-    settings: ClientSettings,
-    read_up_to: Position,
-    /// There may be more to read.
-    has_more: bool,
-}
-
-impl Lane {
-    fn is_paused(&self) -> bool {
-        self.server
-            .as_ref()
-            .is_some_and(|(_, server)| server.pace.paused)
-    }
-
-    fn limits(&self) -> Limits {
-        match &self.server {
-            None => Limits::NONE,
-            Some((_, server)) => Limits {
-                max_in_flight: match server.pace.paused {
-                    true => 0,
-                    false => server.pace.max_in_flight,
-                },
-                requests_per_second: server.pace.requests_per_second,
-            },
-        }
-    }
-
-    /// Lets the next reading start there, if it would start later.
-    fn rewind(&mut self, to: Position) {
-        self.read_up_to = self.read_up_to.min(to);
-        self.has_more = true;
-    }
-}
-
 /// A callback in flight, with its server as it was when it was sent.
 struct Flying {
     callback: Callback,
@@ -156,11 +122,9 @@ struct Flying {
 struct Worker {
     slot: &'static Slot,
     pool: Pool,
-    roots: SystemRoots,
     statements: Statements,
     scheduler: Scheduler,
-    /// By server.
-    lanes: HashMap<String, Lane>,
+    lanes: Lanes,
     flying: HashMap<i64, Flying>,
     /// Judged, not yet on record.
     unrecorded: Vec<Outcome>,
@@ -191,10 +155,9 @@ impl Worker {
         Worker {
             slot,
             pool,
-            roots: SystemRoots::load(),
             statements: Statements::new(),
             scheduler: Scheduler::new(threads),
-            lanes: HashMap::new(),
+            lanes: Lanes::new(),
             flying: HashMap::new(),
             unrecorded: Vec::new(),
             random: oorandom::Rand64::new(seed),
@@ -227,11 +190,11 @@ impl Worker {
                 }
             };
             let timeout = next.max(self.not_before).saturating_duration_since(now);
-            if !worker_sql::wait(self.pool.bell(), timeout) {
+            if !sql::wait(self.pool.bell(), timeout) {
                 return self.stop();
             }
             if BackgroundWorker::sighup_received() {
-                worker_sql::reload_settings();
+                sql::reload_settings();
                 self.seen_reloads = None;
             }
         }
@@ -300,10 +263,10 @@ impl Worker {
         let looks_for_prepared = self.slot.prepared.swap(false, SeqCst) || is_safety_look;
         let has_reloads = Some(reloads) != self.seen_reloads;
         let from = match has_reloads || looks_for_prepared {
-            true => worker_sql::START,
+            true => sql::START,
             false => (earliest, 0),
         };
-        self.lanes.values_mut().for_each(|lane| lane.rewind(from));
+        self.lanes.rewind(from);
         let result = self.read_from_there(has_reloads || is_safety_look, looks_for_prepared);
         if result.is_err() {
             self.slot.prepared.store(looks_for_prepared, SeqCst);
@@ -321,23 +284,23 @@ impl Worker {
             self.reload()?;
         }
         let window = self.window();
-        let wanted = |(server, lane): &(&String, &Lane)| {
+        let wanted = |(server, lane): &(&str, &Lane)| {
             lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < window
         };
         let after: Vec<(&str, Position)> = self
             .lanes
             .iter()
             .filter(wanted)
-            .map(|(server, lane)| (server.as_str(), lane.read_up_to))
+            .map(|(server, lane)| (server, lane.read_up_to))
             .collect();
         let active: Vec<&str> = self
             .lanes
             .iter()
             .filter(|(_, lane)| !lane.is_paused())
-            .map(|(server, _)| server.as_str())
+            .map(|(server, _)| server)
             .collect();
-        let (found, is_prepared) = worker_sql::transaction(|| {
-            let is_prepared = looks_for_prepared && worker_sql::any_prepared();
+        let (found, is_prepared) = sql::transaction(|| {
+            let is_prepared = looks_for_prepared && sql::any_prepared();
             (
                 self.statements.read_due(&after, window, &active),
                 is_prepared,
@@ -386,8 +349,8 @@ impl Worker {
 
     /// Reads the servers anew, forgets what waits in memory, and tidies up the attempts.
     fn reload(&mut self) -> Result<(), SqlError> {
-        let found = worker_sql::transaction(|| {
-            queue::exists().then(|| (worker_sql::read_servers(), worker_sql::queued_servers()))
+        let found = sql::transaction(|| {
+            queue::exists().then(|| (sql::read_servers(), sql::queued_servers()))
         })?;
         let Some((servers, queued)) = found else {
             log!("s2s: the extension is gone; the worker ends");
@@ -395,14 +358,9 @@ impl Worker {
             end(0);
         };
         self.scheduler.forget_waiting();
-        self.refresh(servers, queued);
-        let limits = self
-            .lanes
-            .iter()
-            .map(|(server, lane)| (server.clone(), lane.limits()))
-            .collect();
+        self.lanes.refresh(servers, queued);
         let now = Instant::now();
-        self.scheduler.set_limits(&limits, now);
+        self.scheduler.set_limits(&self.lanes.limits(), now);
         self.next_safety_look = now + SAFETY_LOOK;
         Ok(())
     }
@@ -410,58 +368,9 @@ impl Worker {
     /// Deletes a batch of attempts that are too old.
     fn expire(&mut self) -> Result<(), SqlError> {
         let retention = settings::attempt_retention();
-        let has_more = worker_sql::transaction(|| worker_sql::expire_attempts(retention))?;
+        let has_more = sql::transaction(|| sql::expire_attempts(retention))?;
         self.next_expiry = Instant::now() + if has_more { EXPIRE_PAUSE } else { SAFETY_LOOK };
         Ok(())
-    }
-
-    /// Takes over the servers as they are now. Connections to those that did not change stay.
-    fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
-        let mut old = std::mem::take(&mut self.lanes);
-        let mut unusable = Vec::new();
-        for (name, oid, server) in servers {
-            match server {
-                Ok(server) => {
-                    let lane = self.lane(old.remove(&name), Some((oid, Rc::new(server))));
-                    self.lanes.insert(name, lane);
-                }
-                Err(problem) => {
-                    warning!("s2s: server \"{name}\": {problem}");
-                    unusable.push(name);
-                }
-            }
-        }
-        for name in queued {
-            if !self.lanes.contains_key(&name) && !unusable.contains(&name) {
-                let lane = self.lane(old.remove(&name), None);
-                self.lanes.insert(name, lane);
-            }
-        }
-    }
-
-    fn lane(&self, old: Option<Lane>, server: Option<(pg_sys::Oid, Rc<Server>)>) -> Lane {
-        let pace = server
-            .as_ref()
-            .map(|(_, server)| server.pace.clone())
-            .unwrap_or_default();
-        let settings = ClientSettings {
-            timeout: pace.timeout,
-            connections: pace.max_in_flight,
-            user_agent: settings::user_agent(),
-            allow_private_addresses: settings::allow_private_addresses(),
-            ca_file: pace.ca_file,
-        };
-        let client = match old {
-            Some(lane) if lane.settings == settings && lane.client.is_ok() => lane.client,
-            _ => Client::new(&settings, &self.roots),
-        };
-        Lane {
-            server,
-            client,
-            settings,
-            read_up_to: worker_sql::START,
-            has_more: true,
-        }
     }
 
     /// Hands the pool all that may be sent now.
@@ -471,7 +380,7 @@ impl Worker {
         while self.unrecorded.len() < self.threads
             && let Some(callback) = self.scheduler.next(now)
         {
-            match request(&self.lanes, &callback) {
+            match self.lanes.request(&callback) {
                 Ok((request, server)) => {
                     let url = request.url.clone();
                     self.pool.send(request);
@@ -629,8 +538,11 @@ impl Worker {
             self.scheduler
                 .occupations()
                 .filter_map(|(server, occupation)| {
-                    let (oid, _) = self.lanes.get(server)?.server.as_ref()?;
-                    Some((*oid, occupation.in_flight, occupation.is_broken))
+                    Some((
+                        self.lanes.oid(server)?,
+                        occupation.in_flight,
+                        occupation.is_broken,
+                    ))
                 }),
         );
         let is_idle = in_flight == 0
@@ -653,7 +565,7 @@ impl Worker {
             if left.is_zero() {
                 break;
             }
-            worker_sql::wait(self.pool.bell(), left);
+            sql::wait(self.pool.bell(), left);
             self.collect();
         }
         if let Err(error) = self.record() {
@@ -663,28 +575,6 @@ impl Worker {
         // With 1: the database still wants a worker, unless the whole server stops.
         end(1);
     }
-}
-
-/// The request for a callback, or why there is none.
-fn request(
-    lanes: &HashMap<String, Lane>,
-    callback: &Callback,
-) -> Result<(Request, Rc<Server>), String> {
-    let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
-    let lane = lanes.get(&callback.server).ok_or_else(does_not_exist)?;
-    let (_, server) = lane.server.as_ref().ok_or_else(does_not_exist)?;
-    let url = server
-        .url(callback.action, &callback.parameters())
-        .map_err(|problem| problem.one_line())?;
-    let client = lane.client.clone()?;
-    Ok((
-        Request {
-            id: callback.id,
-            client,
-            url,
-        },
-        server.clone(),
-    ))
 }
 
 /// The outcome of a callback that could not be sent at all.

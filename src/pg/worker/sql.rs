@@ -15,12 +15,12 @@ use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData};
 use pgrx::{pg_sys, spi};
 
-use super::queue;
 use crate::callback::Action;
 use crate::delivery::retry::Fate;
 use crate::delivery::{Callback, Outcome, Timestamp};
 use crate::network::options::OptionError;
 use crate::network::{Network, Server};
+use crate::pg::{error, queue};
 
 /// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
 #[allow(unsafe_code)]
@@ -440,6 +440,6 @@ trait UnwrapOrReportSpi<T> {
 impl<T> UnwrapOrReportSpi<T> for spi::Result<T> {
     fn unwrap_or_report_spi(self) -> T {
         use pgrx::pg_sys::panic::ErrorReportable;
-        self.map_err(super::error::spi).unwrap_or_report()
+        self.map_err(error::spi).unwrap_or_report()
     }
 }
