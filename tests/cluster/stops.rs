@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shop::{PATIENCE, Shop, cluster};
-use crate::support::{Answer, Mode};
+use crate::support::{Answer, Mode, run};
 
 #[test]
 fn restart_sends_what_was_queued() {
@@ -53,4 +53,36 @@ fn fast_stop_is_fast() {
     shop.reconnect();
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1, 1]);
+}
+
+#[test]
+fn a_dump_keeps_servers_triggers_queue_and_attempts() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "dumped");
+    shop.insert([1]);
+    shop.wait_until_delivered();
+    shop.sql("alter server games_nl options (add paused 'true')");
+    shop.insert([2, 3]);
+    let dump = cluster.new_folder("dump").join("dumped.dump");
+    let dump = dump.to_str().expect("a path");
+    run(cluster
+        .client("pg_dump")
+        .args(["-Fc", "-f", dump, "dumped"]));
+    shop.sql("create database restored");
+    run(cluster
+        .client("pg_restore")
+        .args(["--exit-on-error", "-d", "restored", dump]));
+    shop.sql("drop server games_nl cascade");
+    shop.database = "restored";
+    shop.reconnect();
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), [1], "the restore itself sends nothing");
+    assert_eq!(
+        (shop.status(1), shop.status(2)),
+        ("delivered".to_owned(), "waiting".to_owned())
+    );
+    shop.insert([4]);
+    shop.sql("alter server games_nl options (drop paused)");
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 2, 3, 4]);
 }
