@@ -96,6 +96,9 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
         } else if slot.wanted.load(SeqCst) {
             let pause = start_in_time(database, starts, now);
             sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
+        } else {
+            // It ended because there is no extension: when there is one, there is no need to wait.
+            starts.remove(&database);
         }
     }
     sleep

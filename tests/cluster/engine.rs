@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
-use crate::support::{Answer, Receiver, wait_for};
+use crate::support::{Answer, Receiver, wait_for, wait_for_some};
 
 /// A server's options under which retries come soon.
 const SOON: &str = ", retry_schedule '100ms'";
@@ -302,7 +302,7 @@ fn settings_of_the_database_do_not_stop_delivery() {
     let mut shop = Shop::open(shared_cluster(), "settings");
     shop.sql("alter database settings set default_transaction_read_only = on");
     shop.sql("alter database settings set default_transaction_isolation = serializable");
-    let pid = shop.worker_pid().expect("a worker");
+    let pid = wait_for_some(PATIENCE, "a worker", || shop.worker_pid());
     shop.sql(&format!("select pg_terminate_backend({pid})"));
     wait_for(PATIENCE, "another worker", || {
         shop.worker_pid().is_some_and(|new| new != pid)
