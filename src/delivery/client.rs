@@ -144,6 +144,11 @@ impl SystemRoots {
             .collect();
         SystemRoots(Arc::new(certificates))
     }
+
+    /// Whether there is none, so that no https server can be trusted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {

@@ -65,8 +65,14 @@ impl Lane {
 impl Lanes {
     /// No server yet.
     pub fn new() -> Lanes {
+        let roots = SystemRoots::load();
+        if roots.is_empty() {
+            warning!(
+                "s2s: this system trusts no certificate authority: install its ca-certificates"
+            );
+        }
         Lanes {
-            roots: SystemRoots::load(),
+            roots,
             by_server: HashMap::new(),
         }
     }
