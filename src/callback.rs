@@ -1,7 +1,7 @@
-//! What a callback says: leads and sales, typed and validated.
+//! What a callback says: leads, sales and edits, typed and validated.
 //!
-//! A trigger or a call gives [`Parameters`], text by name. [`Lead::parse`] and [`Sale::parse`]
-//! turn them into values that can only be right, so that building a URL from them cannot fail.
+//! A trigger or a call gives [`Parameters`], text by name. [`Lead::parse`], [`Sale::parse`] and
+//! [`Edit::parse`] turn them into values that can only be right, so that building a URL from them cannot fail.
 //! The trigger does so to find what is wrong while the row is at hand, the worker does it again
 //! when it sends.
 
@@ -13,7 +13,11 @@ use iso_currency::Currency;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::click_id::{ClickId, ClickIdError};
-use crate::problem::{Class, Problem, Quoted};
+use crate::problem::{Class, Problem, Quoted, list};
+
+pub mod edit;
+
+pub use edit::{Edit, Identification};
 
 /// What happened, in the words of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +58,30 @@ impl Action {
     }
 }
 
-/// Text by parameter name, as a trigger's mapping, a call or the queue has it. An empty text is
-/// the same as none.
+/// The parameters that mean something by themselves: an empty text is the same as none.
+pub const STANDARD: &[&str] = &[
+    "transaction_id",
+    "click_id",
+    "voucher_code",
+    "amount",
+    "currency",
+    "description_merchant",
+    "description_affiliate",
+    "product_id",
+    "tracking_group_id",
+    "merchant_reference_id",
+    "campaign_id",
+    "approved",
+    "affiliate_payout",
+    "merchant_payout",
+    "execute_affiliate_pixel",
+    "reason",
+];
+
+/// Text by parameter name, as a trigger's mapping, a call or the queue has it.
+///
+/// An empty text of a [`STANDARD`] parameter is the same as none. One of another name, which only
+/// a URL template knows, is kept: it says that the name is known and its value is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -65,11 +91,11 @@ impl<'a> Parameters<'a> {
         Parameters(Vec::with_capacity(10))
     }
 
-    /// Sets a parameter that has not been set; an empty text sets nothing.
+    /// Sets a parameter that has not been set; an empty text sets no standard parameter.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {
-        let text = text.into();
-        if !text.is_empty() {
-            self.0.push((name.into(), text));
+        let (name, text) = (name.into(), text.into());
+        if !text.is_empty() || !STANDARD.contains(&name.as_ref()) {
+            self.0.push((name, text));
         }
     }
 
@@ -155,7 +181,7 @@ impl<'a> Conversion<'a> {
             text => Some(PositiveId::parse("product_id", text)?),
         };
         Ok(Conversion {
-            transaction_id: transaction_id(parameters)?,
+            transaction_id: printable("transaction_id", parameters.get("transaction_id"))?,
             click_id,
             voucher_code: parameters.get("voucher_code"),
             description_merchant: parameters.get("description_merchant"),
@@ -192,30 +218,27 @@ impl<'a> Sale<'a> {
 /// The longest transaction id, in bytes.
 pub const MAX_TRANSACTION_ID: usize = 512;
 
-fn transaction_id<'a>(parameters: &'a Parameters<'_>) -> Result<&'a str, Invalid> {
-    const NAME: &str = "transaction_id";
-    let text = parameters.get(NAME);
+/// Checks an id that somebody else made up.
+pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str, Invalid> {
+    let fail = |reason| Err(Invalid::new(name, text, reason));
     if text.is_empty() {
-        return Err(Invalid::new(NAME, text, Reason::Missing));
+        return fail(Reason::Missing);
     }
     if text.trim().is_empty() {
-        return Err(Invalid::new(NAME, text, Reason::Blank));
+        return fail(Reason::Blank);
     }
     if text.len() > MAX_TRANSACTION_ID {
         let length = text.len();
-        return Err(Invalid::new(NAME, text, Reason::TooLong { length }));
+        return fail(Reason::TooLong { length });
     }
     match text.chars().position(char::is_control) {
-        Some(at) => Err(Invalid::new(
-            NAME,
-            text,
-            Reason::ControlCharacter { at: at + 1 },
-        )),
+        Some(at) => fail(Reason::ControlCharacter { at: at + 1 }),
         None => Ok(text),
     }
 }
 
-fn currency(parameter: &'static str, text: &str) -> Result<Currency, Invalid> {
+/// Reads a code of ISO 4217, in any case.
+pub(crate) fn currency(parameter: &'static str, text: &str) -> Result<Currency, Invalid> {
     if text.is_empty() {
         return Err(Invalid::new(parameter, text, Reason::Missing));
     }
@@ -380,6 +403,21 @@ pub enum Reason {
     NothingToCredit,
     /// Not a click id.
     ClickId(ClickIdError),
+    /// Not one of PostgreSQL's words for booleans.
+    NotABoolean,
+    /// Nothing says which transaction an edit is about.
+    NoIdentification,
+    /// Several parameters do.
+    SeveralIdentifications {
+        /// The further ones.
+        others: Vec<&'static str>,
+    },
+    /// A merchant's id without the campaign in which it is unique.
+    ReferenceWithoutCampaign,
+    /// A campaign without a merchant's id.
+    CampaignWithoutReference,
+    /// An edit that changes nothing.
+    NothingToChange,
 }
 
 impl Invalid {
@@ -393,6 +431,24 @@ impl Invalid {
     }
 }
 
+/// `a, b or c`
+fn one_of(names: &[&str]) -> String {
+    joined(names, "or")
+}
+
+/// `a, b and c`
+fn all_of(names: &[&str]) -> String {
+    joined(names, "and")
+}
+
+fn joined(names: &[&str], word: &str) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [start @ .., last] => format!("{} {word} {last}", list(start.iter().copied())),
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Invalid {
@@ -401,7 +457,17 @@ impl fmt::Display for Invalid {
             reason,
         } = self;
         match reason {
-            Reason::Missing => write!(f, "{parameter} is required"),
+            Reason::Missing | Reason::ReferenceWithoutCampaign => {
+                write!(f, "{parameter} is required")
+            }
+            Reason::NoIdentification => {
+                write!(f, "{} is required", one_of(&edit::IDENTIFICATIONS))
+            }
+            Reason::SeveralIdentifications { others } => match others.as_slice() {
+                [other] => write!(f, "{parameter} and {other} are both given"),
+                _ => write!(f, "{} are all given", all_of(&edit::IDENTIFICATIONS)),
+            },
+            Reason::NothingToChange => write!(f, "{} is required", one_of(&edit::CHANGES)),
             Reason::NothingToCredit => f.write_str("click_id or voucher_code is required"),
             _ => write!(f, "invalid {parameter}: {}", Quoted(text)),
         }
@@ -435,6 +501,19 @@ impl Problem for Invalid {
                 "Without either, there is no affiliate to credit.".to_owned()
             }
             Reason::ClickId(error) => return error.detail(),
+            Reason::NotABoolean => "It is neither true nor false.".to_owned(),
+            Reason::NoIdentification => "Nothing says which transaction is meant.".to_owned(),
+            Reason::SeveralIdentifications { .. } => format!(
+                "Only one of {} can say which transaction is meant.",
+                all_of(&edit::IDENTIFICATIONS)
+            ),
+            Reason::ReferenceWithoutCampaign => {
+                "A merchant_reference_id is unique within a campaign only.".to_owned()
+            }
+            Reason::CampaignWithoutReference => {
+                "It belongs to a merchant_reference_id, and there is none.".to_owned()
+            }
+            Reason::NothingToChange => "Nothing would change.".to_owned(),
         })
     }
 
@@ -448,7 +527,21 @@ impl Problem for Invalid {
                 "Give the click id that came with the visitor, or an exclusive voucher code.".to_owned()
             }
             Reason::ClickId(error) => return error.hint(),
-            Reason::Missing | Reason::Blank | Reason::TooLong { .. } | Reason::ControlCharacter { .. } | Reason::NotPositive => return None,
+            Reason::NotABoolean => "Give yes or no.".to_owned(),
+            Reason::NoIdentification => {
+                "Give the network's transaction id, the click id, or the merchant's reference id with its campaign id.".to_owned()
+            }
+            Reason::ReferenceWithoutCampaign => {
+                "Give campaign_id, or set it as an option of the server.".to_owned()
+            }
+            Reason::Missing
+            | Reason::Blank
+            | Reason::TooLong { .. }
+            | Reason::ControlCharacter { .. }
+            | Reason::NotPositive
+            | Reason::SeveralIdentifications { .. }
+            | Reason::CampaignWithoutReference
+            | Reason::NothingToChange => return None,
         })
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::Network;
 use crate::callback::Invalid;
+use crate::callback::edit::boolean;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 use crate::url::{BaseUrl, BaseUrlError};
 
@@ -254,15 +255,6 @@ fn retry_schedule(text: &str) -> Option<Vec<Duration>> {
         .map(|pause| duration(pause, range.clone()))
         .collect::<Option<_>>()?;
     Some(pauses).filter(|pauses| pauses.len() <= 50)
-}
-
-/// PostgreSQL's words for booleans.
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "yes" | "1" => Some(true),
-        "false" | "off" | "no" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 /// A server's option that cannot be used.

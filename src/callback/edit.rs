@@ -1,0 +1,356 @@
+//! An edit of a transaction that the network knows already, typed and validated.
+//!
+//! | parameter | |
+//! |---|---|
+//! | `transaction_id` | identifies the transaction: the network's id of it |
+//! | `click_id` | identifies it: its click |
+//! | `merchant_reference_id`, `campaign_id` | identify it together: the merchant's own id, within a campaign |
+//! | `approved` | change: a boolean |
+//! | `affiliate_payout`, `merchant_payout` | changes: amounts |
+//! | `execute_affiliate_pixel` | change: the affiliate is told again; a boolean |
+//! | `reason` | why, for people |
+//!
+//! Exactly one identification, at least one change. Source: LinkTrust's manual "Transaction
+//! Modification API", the only network so far whose edits are known.
+
+use super::{Amount, Invalid, Parameters, PositiveId, Reason, printable};
+use crate::click_id::ClickId;
+
+/// The parameters that identify a transaction, one of which an edit has.
+pub const IDENTIFICATIONS: [&str; 3] = ["transaction_id", "click_id", "merchant_reference_id"];
+
+/// The parameters that change a transaction, at least one of which an edit has.
+pub const CHANGES: [&str; 4] = [
+    "approved",
+    "affiliate_payout",
+    "merchant_payout",
+    "execute_affiliate_pixel",
+];
+
+/// A valid edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit<'a> {
+    /// Which transaction.
+    pub identification: Identification<'a>,
+    /// Whether it is approved from now on.
+    pub approved: Option<bool>,
+    /// What the affiliate gets from now on.
+    pub affiliate_payout: Option<Amount>,
+    /// What the merchant pays from now on.
+    pub merchant_payout: Option<Amount>,
+    /// Whether the affiliate is told, by the call that also told of the transaction.
+    pub execute_affiliate_pixel: bool,
+    /// Why, or `""`.
+    pub reason: &'a str,
+}
+
+/// How an edit says which transaction it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identification<'a> {
+    /// By the network's own id.
+    TransactionId(&'a str),
+    /// By the click.
+    ClickId(ClickId<'a>),
+    /// By the merchant's id, which is unique within a campaign.
+    MerchantReference {
+        /// The merchant's id.
+        id: &'a str,
+        /// The network's number of the campaign.
+        campaign_id: PositiveId,
+    },
+}
+
+impl Identification<'_> {
+    /// The identifying text, without the campaign: what the queue's column `transaction_id` holds.
+    pub fn text(&self) -> &str {
+        match self {
+            Identification::TransactionId(id) | Identification::MerchantReference { id, .. } => id,
+            Identification::ClickId(id) => id.as_str(),
+        }
+    }
+
+    /// The parameter that holds the text.
+    pub fn parameter(&self) -> &'static str {
+        match self {
+            Identification::TransactionId(_) => IDENTIFICATIONS[0],
+            Identification::ClickId(_) => IDENTIFICATIONS[1],
+            Identification::MerchantReference { .. } => IDENTIFICATIONS[2],
+        }
+    }
+}
+
+/// Whether nothing says which transaction is meant. A row without a click has no transaction that
+/// an edit by click id could be about.
+pub fn is_unidentified(parameters: &Parameters) -> bool {
+    IDENTIFICATIONS
+        .iter()
+        .all(|name| parameters.get(name).is_empty())
+}
+
+impl<'a> Edit<'a> {
+    /// Validates an edit. A merchant's id without a campaign is of `default_campaign`.
+    ///
+    /// ```
+    /// use pgrx_ext::callback::{Edit, Parameters};
+    /// let said: Parameters = [("transaction_id", "T-1"), ("approved", "off")].into_iter().collect();
+    /// let edit = Edit::parse(&said, None).unwrap();
+    /// assert_eq!(edit.identification.text(), "T-1");
+    /// assert_eq!(edit.approved, Some(false));
+    /// ```
+    pub fn parse(
+        parameters: &'a Parameters<'_>,
+        default_campaign: Option<PositiveId>,
+    ) -> Result<Edit<'a>, Invalid> {
+        let amount = |name| match parameters.get(name) {
+            "" => Ok(None),
+            text => Amount::parse(name, text).map(Some),
+        };
+        let edit = Edit {
+            identification: Edit::identification(parameters, default_campaign)?,
+            approved: flag(parameters, CHANGES[0])?,
+            affiliate_payout: amount(CHANGES[1])?,
+            merchant_payout: amount(CHANGES[2])?,
+            execute_affiliate_pixel: flag(parameters, CHANGES[3])?.unwrap_or(false),
+            reason: parameters.get("reason"),
+        };
+        if edit.changes_nothing() {
+            return Err(Invalid::new(CHANGES[0], "", Reason::NothingToChange));
+        }
+        Ok(edit)
+    }
+
+    /// Reads which transaction `parameters` mean.
+    pub fn identification(
+        parameters: &'a Parameters<'_>,
+        default_campaign: Option<PositiveId>,
+    ) -> Result<Identification<'a>, Invalid> {
+        let given: Vec<_> = IDENTIFICATIONS
+            .into_iter()
+            .filter(|name| !parameters.get(name).is_empty())
+            .collect();
+        let name = match given.as_slice() {
+            [] => {
+                let reason = Reason::NoIdentification;
+                return Err(Invalid::new(IDENTIFICATIONS[0], "", reason));
+            }
+            [name] => *name,
+            [name, others @ ..] => {
+                let others = others.to_vec();
+                let reason = Reason::SeveralIdentifications { others };
+                return Err(Invalid::new(name, parameters.get(name), reason));
+            }
+        };
+        let text = parameters.get(name);
+        let campaign_id = match parameters.get("campaign_id") {
+            "" => default_campaign,
+            campaign => Some(PositiveId::parse("campaign_id", campaign)?),
+        };
+        if name != IDENTIFICATIONS[2] && !parameters.get("campaign_id").is_empty() {
+            let campaign = parameters.get("campaign_id");
+            let reason = Reason::CampaignWithoutReference;
+            return Err(Invalid::new("campaign_id", campaign, reason));
+        }
+        match (name, campaign_id) {
+            ("transaction_id", _) => Ok(Identification::TransactionId(printable(name, text)?)),
+            ("click_id", _) => ClickId::parse(text)
+                .map(Identification::ClickId)
+                .map_err(|error| Invalid::new(name, text, Reason::ClickId(error))),
+            (_, Some(campaign_id)) => Ok(Identification::MerchantReference {
+                id: printable(name, text)?,
+                campaign_id,
+            }),
+            (_, None) => {
+                let reason = Reason::ReferenceWithoutCampaign;
+                Err(Invalid::new("campaign_id", "", reason))
+            }
+        }
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.approved.is_none()
+            && self.affiliate_payout.is_none()
+            && self.merchant_payout.is_none()
+            && !self.execute_affiliate_pixel
+    }
+}
+
+fn flag(parameters: &Parameters, name: &'static str) -> Result<Option<bool>, Invalid> {
+    match parameters.get(name) {
+        "" => Ok(None),
+        text => boolean(text)
+            .map(Some)
+            .ok_or_else(|| Invalid::new(name, text, Reason::NotABoolean)),
+    }
+}
+
+/// PostgreSQL's words for booleans, in any case.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::problem::Problem;
+    use proptest::prelude::*;
+
+    fn said<'a>(parameters: &[(&'a str, &'a str)]) -> Parameters<'a> {
+        parameters.iter().copied().collect()
+    }
+
+    /// The parameters of any valid edit that has no campaign of its server's.
+    pub(crate) fn any_edit() -> impl Strategy<Value = Parameters<'static>> {
+        let id = "[!#-~é][ !#-~é]{0,20}";
+        let click = "[0-9]{2}_[0-9]{6}_fb93f424-788d-4c48-bfb1-98516f855839|[A-Za-z0-9-]{1,20}";
+        let identification = prop_oneof![
+            id.prop_map(|id| vec![("transaction_id", id)]),
+            click.prop_map(|id| vec![("click_id", id)]),
+            (id, 1..i64::MAX).prop_map(|(id, campaign)| vec![
+                ("merchant_reference_id", id),
+                ("campaign_id", campaign.to_string()),
+            ]),
+        ];
+        let amount = || proptest::option::of((0..1_000_000_000i64).prop_map(cents));
+        let flag = || proptest::option::of(any::<bool>());
+        let changes = (flag(), amount(), amount(), flag()).prop_filter(
+            "it changes something",
+            |(approved, ap, mp, pixel)| {
+                approved.is_some() || ap.is_some() || mp.is_some() || *pixel == Some(true)
+            },
+        );
+        (identification, changes, "[ !#-~é]{0,20}").prop_map(|(mut all, changes, reason)| {
+            let (approved, ap, mp, pixel) = changes;
+            let flag = |flag: Option<bool>| flag.map_or(String::new(), |flag| flag.to_string());
+            all.push(("approved", flag(approved)));
+            all.push(("affiliate_payout", ap.unwrap_or_default()));
+            all.push(("merchant_payout", mp.unwrap_or_default()));
+            all.push(("execute_affiliate_pixel", flag(pixel)));
+            all.push(("reason", reason));
+            all.into_iter().collect()
+        })
+    }
+
+    fn cents(cents: i64) -> String {
+        format!("{}.{:02}", cents / 100, cents % 100)
+    }
+
+    #[test]
+    fn each_identification_is_read() {
+        let approved = ("approved", "yes");
+        for (identification, parameter, text) in [
+            (&[("transaction_id", "T-1")][..], "transaction_id", "T-1"),
+            (&[("click_id", "04_8_x")], "click_id", "04_8_x"),
+            (
+                &[("merchant_reference_id", "9"), ("campaign_id", "466744")],
+                "merchant_reference_id",
+                "9",
+            ),
+        ] {
+            let said = said(&[identification, &[approved]].concat());
+            let edit = Edit::parse(&said, None).unwrap();
+            assert_eq!(edit.identification.parameter(), parameter);
+            assert_eq!(edit.identification.text(), text);
+        }
+        let default = PositiveId::new("campaign_id", 7).unwrap();
+        let said = said(&[("merchant_reference_id", "9"), approved]);
+        assert!(matches!(
+            Edit::parse(&said, Some(default)).unwrap().identification,
+            Identification::MerchantReference { id: "9", campaign_id } if campaign_id == default
+        ));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let t = ("transaction_id", "T-1");
+        let no = ("approved", "no");
+        for (parameters, message) in [
+            (
+                &[no][..],
+                "transaction_id, click_id or merchant_reference_id is required: Nothing says which transaction is meant.",
+            ),
+            (
+                &[t, ("click_id", "x"), no],
+                "transaction_id and click_id are both given: Only one of transaction_id, click_id and merchant_reference_id can say which transaction is meant.",
+            ),
+            (
+                &[t, ("click_id", "x"), ("merchant_reference_id", "9"), no],
+                "transaction_id, click_id and merchant_reference_id are all given: Only one of transaction_id, click_id and merchant_reference_id can say which transaction is meant.",
+            ),
+            (
+                &[("merchant_reference_id", "9"), no],
+                "campaign_id is required: A merchant_reference_id is unique within a campaign only.",
+            ),
+            (
+                &[t, ("campaign_id", "5"), no],
+                "invalid campaign_id: \"5\": It belongs to a merchant_reference_id, and there is none.",
+            ),
+            (
+                &[("merchant_reference_id", "9"), ("campaign_id", "x"), no],
+                "invalid campaign_id: \"x\": It is not an integer from 1 to 9223372036854775807.",
+            ),
+            (
+                &[t],
+                "approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required: Nothing would change.",
+            ),
+            (
+                &[t, ("execute_affiliate_pixel", "no"), ("reason", "why")],
+                "approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required: Nothing would change.",
+            ),
+            (
+                &[t, ("approved", "maybe")],
+                "invalid approved: \"maybe\": It is neither true nor false.",
+            ),
+            (
+                &[t, ("affiliate_payout", "-1")],
+                "invalid affiliate_payout: \"-1\": It is negative.",
+            ),
+            (
+                &[t, ("merchant_payout", "NaN")],
+                "invalid merchant_payout: \"NaN\": It is not finite.",
+            ),
+            (
+                &[("transaction_id", " "), no],
+                "invalid transaction_id: \" \": It is nothing but white space.",
+            ),
+            (
+                &[("merchant_reference_id", "a\tb"), ("campaign_id", "5"), no],
+                "invalid merchant_reference_id: \"a\\u{9}b\": Character 2 is a control character.",
+            ),
+        ] {
+            let said = said(parameters);
+            assert_eq!(Edit::parse(&said, None).unwrap_err().one_line(), message);
+        }
+    }
+
+    #[test]
+    fn booleans_are_postgresqls_words() {
+        for (text, value) in [
+            ("TRUE", Some(true)),
+            ("t", Some(true)),
+            ("Yes", Some(true)),
+            ("on", Some(true)),
+            ("1", Some(true)),
+            ("false", Some(false)),
+            ("F", Some(false)),
+            ("no", Some(false)),
+            ("OFF", Some(false)),
+            ("0", Some(false)),
+            ("maybe", None),
+            ("2", None),
+            (" yes", None),
+        ] {
+            assert_eq!(boolean(text), value, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_edit_is_valid(said in any_edit()) {
+            prop_assert!(Edit::parse(&said, None).is_ok());
+        }
+    }
+}
