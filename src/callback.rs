@@ -13,7 +13,7 @@ use iso_currency::Currency;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::click_id::{ClickId, ClickIdError};
-use crate::problem::{Class, Problem, Quoted, list};
+use crate::problem::{Class, Problem, Quoted, all_of, one_of};
 
 pub mod edit;
 
@@ -428,24 +428,6 @@ impl Invalid {
             text: text.to_owned(),
             reason,
         }
-    }
-}
-
-/// `a, b or c`
-fn one_of(names: &[&str]) -> String {
-    joined(names, "or")
-}
-
-/// `a, b and c`
-fn all_of(names: &[&str]) -> String {
-    joined(names, "and")
-}
-
-fn joined(names: &[&str], word: &str) -> String {
-    match names {
-        [] => String::new(),
-        [name] => (*name).to_owned(),
-        [start @ .., last] => format!("{} {word} {last}", list(start.iter().copied())),
     }
 }
 

@@ -9,7 +9,9 @@
 
 use std::fmt;
 
-use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
+use crate::callback::Action;
+use crate::callback::edit::{CHANGES, IDENTIFICATIONS};
+use crate::problem::{Class, Problem, Quoted, did_you_mean, list, one_of};
 
 /// Trigger arguments after the server's name, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,13 +119,43 @@ impl Mapping {
                 argument: argument.to_owned(),
             });
         }
-        if name == "transaction_id" && template.is_constant() {
+        if matches!(name, "transaction_id" | "merchant_reference_id") && template.is_constant() {
             return Err(MappingError::ConstantTransactionId {
                 argument: argument.to_owned(),
             });
         }
         self.parameters.push((name.to_owned(), template));
         Ok(())
+    }
+
+    /// Whether the click id comes from the table's column of that type: no argument says where it
+    /// comes from, nor, for an edit, identifies the transaction in another way.
+    pub fn needs_click_id(&self, action: Action) -> bool {
+        match action {
+            Action::Lead | Action::Sale => !self.sets("click_id"),
+            Action::Edit => !IDENTIFICATIONS.iter().any(|name| self.sets(name)),
+        }
+    }
+
+    /// Whether a row without a click id has nobody to credit, so that nothing is queued: always,
+    /// but for an edit that goes by another identification.
+    pub fn goes_by_click(&self, action: Action) -> bool {
+        match action {
+            Action::Lead | Action::Sale => true,
+            Action::Edit => self.needs_click_id(action) || self.sets("click_id"),
+        }
+    }
+
+    /// Refuses an edit that has two identifications in every row, or no change in any.
+    pub fn check_edit(&self) -> Result<(), MappingError> {
+        let mut identifications = IDENTIFICATIONS.into_iter().filter(|name| self.sets(name));
+        if let (Some(one), Some(other)) = (identifications.next(), identifications.next()) {
+            return Err(MappingError::Exclude { one, other });
+        }
+        match CHANGES.iter().any(|name| self.sets(name)) {
+            true => Ok(()),
+            false => Err(MappingError::NoChange),
+        }
     }
 
     /// Takes the click id from `column`, unless an argument says where it comes from.
@@ -249,6 +281,22 @@ pub enum MappingError {
         /// Its name.
         parameter: &'static str,
     },
+    /// Two identifications of one transaction.
+    Exclude {
+        /// The first.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// An edit that changes nothing.
+    NoChange,
+    /// A parameter that the server's template asks for and no argument sets.
+    TemplateWants {
+        /// Its name.
+        parameter: String,
+        /// The option that holds the template.
+        option: &'static str,
+    },
     /// A placeholder for a column that the table does not have.
     UnknownColumn {
         /// The placeholder's name.
@@ -280,6 +328,15 @@ impl fmt::Display for MappingError {
                 write!(f, "unknown parameter: {}", Quoted(parameter))
             }
             MappingError::Missing { parameter } => write!(f, "parameter {parameter} is required"),
+            MappingError::TemplateWants { parameter, .. } => {
+                write!(f, "parameter {parameter} is required")
+            }
+            MappingError::Exclude { one, other } => {
+                write!(f, "parameters {one} and {other} exclude each other")
+            }
+            MappingError::NoChange => {
+                write!(f, "parameter {} is required", one_of(&CHANGES))
+            }
             MappingError::UnknownColumn { column, table, .. } => {
                 write!(
                     f,
@@ -327,6 +384,13 @@ impl Problem for MappingError {
             MappingError::ConstantTransactionId { .. } => {
                 Some("Every row would have the same transaction id.".to_owned())
             }
+            MappingError::Exclude { .. } => {
+                Some("Each says which transaction is meant.".to_owned())
+            }
+            MappingError::NoChange => Some("Nothing would change.".to_owned()),
+            MappingError::TemplateWants { option, .. } => Some(format!(
+                "The server's option \"{option}\" has a placeholder for it."
+            )),
             MappingError::NoClickId { columns, .. } if !columns.is_empty() => Some(format!(
                 "They are {}.",
                 list(columns.iter().map(String::as_str))
@@ -343,7 +407,11 @@ impl Problem for MappingError {
             MappingError::BadBrace { .. } => {
                 "Write {column} for a column's value, {{ or }} for a brace.".to_owned()
             }
-            MappingError::Twice { .. } => return None,
+            MappingError::Twice { .. } | MappingError::Exclude { .. } => return None,
+            MappingError::NoChange => "Add an argument such as approved=no.".to_owned(),
+            MappingError::TemplateWants { parameter, .. } => {
+                format!("Add an argument such as {parameter}={{column}}.")
+            }
             MappingError::UnknownParameter { parameter, known } => {
                 did_you_mean("parameters", parameter, known.iter().copied())
             }
@@ -395,6 +463,22 @@ mod tests {
                 Piece::Text("=".into()),
             ]
         );
+    }
+
+    #[test]
+    fn an_edit_without_identification_goes_by_the_click() {
+        for (argument, needs, goes) in [
+            ("approved=no", true, true),
+            ("click_id={c}", false, true),
+            ("transaction_id={id}", false, false),
+            ("merchant_reference_id={id}", false, false),
+        ] {
+            let mapping = Mapping::parse([argument], Names::ANY).unwrap();
+            assert_eq!(mapping.needs_click_id(Action::Edit), needs, "{argument}");
+            assert_eq!(mapping.goes_by_click(Action::Edit), goes, "{argument}");
+        }
+        let mapping = parse(&["transaction_id={id}"]).unwrap();
+        assert!(mapping.needs_click_id(Action::Sale) && mapping.goes_by_click(Action::Sale));
     }
 
     #[test]

@@ -5,33 +5,45 @@
 //! below; this one holds what they share. A new network is one more module, one more arm in the
 //! matches here, and one more wrapper in `sql/networks.sql`.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::callback::{Action, Invalid, Lead, Parameters, Sale};
+use crate::callback::{Action, Edit, Invalid, Lead, Parameters, Sale};
 use crate::delivery::{Answer, Reply, Verdict};
-use crate::mapping::Names;
+use crate::mapping::{Mapping, MappingError, Names};
 use crate::problem::{Class, Problem, Quoted, list};
 
+pub mod linktrust;
 pub mod options;
+pub mod postback;
+pub mod secret;
 pub mod tradetracker;
 
 use options::{OptionError, Options, Pace};
+use postback::template::Unfilled;
+use secret::Secret;
 
 /// A protocol we speak, named as its foreign-data wrapper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
     /// TradeTracker's server-to-server callbacks.
     TradeTracker,
+    /// LinkTrust's edits of transactions.
+    LinkTrust,
+    /// Any other network, by URL template.
+    Postback,
 }
 
 impl Network {
     /// Every network.
-    pub const ALL: [Network; 1] = [Network::TradeTracker];
+    pub const ALL: [Network; 3] = [Network::TradeTracker, Network::LinkTrust, Network::Postback];
 
     /// The name of its foreign-data wrapper.
     pub fn name(self) -> &'static str {
         match self {
             Network::TradeTracker => "tradetracker",
+            Network::LinkTrust => "linktrust",
+            Network::Postback => "postback",
         }
     }
 
@@ -42,10 +54,22 @@ impl Network {
             .find(|network| network.name() == name)
     }
 
+    /// Whether its servers want a password, which is an option of user mappings.
+    pub fn wants_password(self) -> bool {
+        match self {
+            Network::LinkTrust => true,
+            Network::TradeTracker | Network::Postback => false,
+        }
+    }
+
     /// The parameters of an action, or an error if the network does not have the action.
+    ///
+    /// A server knows more: [`Server::names`].
     pub fn names(self, action: Action) -> Result<Names, NoSuchAction> {
         let names = match self {
             Network::TradeTracker => tradetracker::names(action),
+            Network::LinkTrust => linktrust::names(action),
+            Network::Postback => Some(postback::names(action)),
         };
         names.ok_or(NoSuchAction {
             network: self,
@@ -57,6 +81,8 @@ impl Network {
     pub fn option_names(self) -> impl Iterator<Item = &'static str> {
         let own = match self {
             Network::TradeTracker => tradetracker::OPTIONS,
+            Network::LinkTrust => linktrust::OPTIONS,
+            Network::Postback => postback::OPTIONS,
         };
         own.iter().chain(options::PACE_OPTIONS).copied()
     }
@@ -78,6 +104,10 @@ pub struct Server {
 pub enum Account {
     /// A TradeTracker campaign.
     TradeTracker(tradetracker::Account),
+    /// Where transactions are edited at LinkTrust.
+    LinkTrust(linktrust::Account),
+    /// URL templates.
+    Postback(Box<postback::Account>),
 }
 
 impl Server {
@@ -93,6 +123,12 @@ impl Server {
             Network::TradeTracker => {
                 Account::TradeTracker(tradetracker::Account::parse(&mut options, &pace)?)
             }
+            Network::LinkTrust => {
+                Account::LinkTrust(linktrust::Account::parse(&mut options, &pace)?)
+            }
+            Network::Postback => {
+                Account::Postback(Box::new(postback::Account::parse(&mut options, &pace)?))
+            }
         };
         Ok(Server {
             name: name.to_owned(),
@@ -105,10 +141,45 @@ impl Server {
     pub fn network(&self) -> Network {
         match self.account {
             Account::TradeTracker(_) => Network::TradeTracker,
+            Account::LinkTrust(_) => Network::LinkTrust,
+            Account::Postback(_) => Network::Postback,
         }
     }
 
-    /// The URL that says `parameters` to the network.
+    /// The parameters of an action, or an error if the server does not have the action.
+    pub fn names(&self, action: Action) -> Result<Names, NoSuchAction> {
+        match &self.account {
+            Account::Postback(account) if account.template(action).is_none() => {
+                Err(self.no_such(action))
+            }
+            _ => self.network().names(action),
+        }
+    }
+
+    /// Refuses a mapping with which no row could be sent: what only the whole of it shows.
+    pub fn check(&self, action: Action, mapping: &Mapping) -> Result<(), MappingError> {
+        match &self.account {
+            Account::TradeTracker(_) => Ok(()),
+            Account::LinkTrust(account) => {
+                mapping.check_edit()?;
+                match mapping.sets("merchant_reference_id")
+                    && !mapping.sets("campaign_id")
+                    && account.campaign_id.is_none()
+                {
+                    true => Err(MappingError::Missing {
+                        parameter: "campaign_id",
+                    }),
+                    false => Ok(()),
+                }
+            }
+            Account::Postback(account) => match account.template(action) {
+                Some(template) => postback::check(template, action, mapping),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The URL that says `parameters` to the network, without the password: what is stored.
     pub fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Unsendable> {
         match (&self.account, action) {
             (Account::TradeTracker(account), Action::Lead) => {
@@ -117,19 +188,58 @@ impl Server {
             (Account::TradeTracker(account), Action::Sale) => {
                 Ok(account.sale_url(&Sale::parse(parameters)?))
             }
-            (Account::TradeTracker(_), Action::Edit) => Err(NoSuchAction {
-                network: self.network(),
-                action,
+            (Account::LinkTrust(account), Action::Edit) => {
+                Ok(account.edit_url(&Edit::parse(parameters, account.campaign_id)?))
             }
-            .into()),
+            (Account::Postback(account), _) => match account.template(action) {
+                Some(template) => postback::url(template, action, parameters),
+                None => Err(self.no_such(action).into()),
+            },
+            (Account::TradeTracker(_), Action::Edit)
+            | (Account::LinkTrust(_), Action::Lead | Action::Sale) => {
+                Err(self.no_such(action).into())
+            }
         }
     }
 
-    /// What a reply of this server means for a callback.
-    pub fn judge(&self, reply: &Reply) -> Verdict {
+    /// The URL as sent: what [`Server::url`] built, with the password if the network wants one.
+    /// It is never stored.
+    pub fn url_as_sent<'a>(
+        &self,
+        url: &'a str,
+        password: Option<&Secret>,
+    ) -> Result<Cow<'a, str>, NoPassword> {
+        match self.network().wants_password() {
+            false => Ok(Cow::Borrowed(url)),
+            true => match password {
+                Some(password) => Ok(linktrust::Account::url_as_sent(url, password).into()),
+                None => Err(NoPassword {
+                    server: self.name.clone(),
+                }),
+            },
+        }
+    }
+
+    fn no_such(&self, action: Action) -> NoSuchAction {
+        NoSuchAction {
+            network: self.network(),
+            action,
+        }
+    }
+
+    /// What a reply of this server means for a callback that said `sent`.
+    pub fn judge(&self, action: Action, sent: &Parameters, reply: &Reply) -> Verdict {
         match reply {
-            Reply::Answer(answer) => match self.account {
+            Reply::Answer(answer) => match &self.account {
                 Account::TradeTracker(_) => judge_by_status(answer),
+                Account::LinkTrust(account) => {
+                    let edit = match action {
+                        Action::Edit => Edit::parse(sent, account.campaign_id).ok(),
+                        Action::Lead | Action::Sale => None,
+                    };
+                    linktrust::judge(answer, edit.as_ref())
+                }
+                Account::Postback(account) => account.judge(answer),
             },
             Reply::Failure(failure) if failure.ambiguous && !self.pace.retry_ambiguous => {
                 Verdict::Failed {
@@ -182,6 +292,10 @@ pub struct NoSuchAction {
 impl fmt::Display for NoSuchAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NoSuchAction { network, action } = self;
+        if *network == Network::Postback {
+            let option = postback::option_of(*action);
+            return write!(f, "server has no option \"{option}\"");
+        }
         write!(
             f,
             "network {} has no action \"{}\"",
@@ -197,11 +311,47 @@ impl Problem for NoSuchAction {
     }
 
     fn hint(&self) -> Option<String> {
+        if self.network == Network::Postback {
+            let option = postback::option_of(self.action);
+            return Some(format!(
+                "Add it, as in ALTER SERVER … OPTIONS (ADD {option} 'https://…')."
+            ));
+        }
         let functions = Action::ALL
             .into_iter()
             .filter(|action| self.network.names(*action).is_ok())
             .map(Action::function);
         Some(format!("It has {}.", list(functions)))
+    }
+}
+
+/// A server whose network wants a password, and there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoPassword {
+    /// The server's name.
+    pub server: String,
+}
+
+impl fmt::Display for NoPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "server {} has no password", Quoted(&self.server))
+    }
+}
+
+impl Problem for NoPassword {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some("Neither its owner nor PUBLIC has a user mapping with a password.".to_owned())
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "CREATE USER MAPPING FOR PUBLIC SERVER \"{}\" OPTIONS (password '…').",
+            self.server
+        ))
     }
 }
 
@@ -212,6 +362,8 @@ pub enum Unsendable {
     Invalid(Invalid),
     /// The network does not have the action.
     NoSuchAction(NoSuchAction),
+    /// The template cannot be filled.
+    Unfilled(Unfilled),
 }
 
 impl Unsendable {
@@ -219,6 +371,7 @@ impl Unsendable {
         match self {
             Unsendable::Invalid(problem) => problem,
             Unsendable::NoSuchAction(problem) => problem,
+            Unsendable::Unfilled(problem) => problem,
         }
     }
 }
@@ -285,7 +438,10 @@ mod tests {
         let server = server(&[]);
         for status in [200, 201, 204, 299, 302, 303] {
             assert!(
-                matches!(server.judge(&answer(status)), Verdict::Delivered { .. }),
+                matches!(
+                    server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+                    Verdict::Delivered { .. }
+                ),
                 "{status}"
             );
         }
@@ -293,19 +449,25 @@ mod tests {
             let after = Some(Duration::from_secs(7));
             let message = format!("HTTP {status}");
             assert_eq!(
-                server.judge(&answer(status)),
+                server.judge(Action::Lead, &Parameters::new(), &answer(status)),
                 Verdict::Retry { message, after }
             );
         }
         for status in [300, 304, 305, 400, 401, 403, 404, 410, 600] {
             assert!(
-                matches!(server.judge(&answer(status)), Verdict::Failed { .. }),
+                matches!(
+                    server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+                    Verdict::Failed { .. }
+                ),
                 "{status}"
             );
         }
         for status in [301, 307, 308] {
             let message = format!("HTTP {status}: moved to \"https://elsewhere.example/\"");
-            assert_eq!(server.judge(&answer(status)), Verdict::Failed { message });
+            assert_eq!(
+                server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+                Verdict::Failed { message }
+            );
         }
     }
 
@@ -320,15 +482,15 @@ mod tests {
         };
         let careful = server(&[("retry_ambiguous", "false")]);
         assert!(matches!(
-            server(&[]).judge(&failure(true)),
+            server(&[]).judge(Action::Lead, &Parameters::new(), &failure(true)),
             Verdict::Retry { .. }
         ));
         assert!(matches!(
-            careful.judge(&failure(true)),
+            careful.judge(Action::Lead, &Parameters::new(), &failure(true)),
             Verdict::Failed { .. }
         ));
         assert!(matches!(
-            careful.judge(&failure(false)),
+            careful.judge(Action::Lead, &Parameters::new(), &failure(false)),
             Verdict::Retry { .. }
         ));
     }
@@ -343,5 +505,82 @@ mod tests {
             "network tradetracker has no action \"edit\""
         );
         assert_eq!(error.hint().unwrap(), "It has report_lead, report_sale.");
+    }
+
+    #[test]
+    fn a_sale_at_linktrust_names_what_the_network_can_do() {
+        let options = [("url", "https://t.example.com")];
+        let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
+        for error in [
+            server.url(Action::Sale, &Parameters::new()).unwrap_err(),
+            server.names(Action::Sale).unwrap_err().into(),
+        ] {
+            assert_eq!(
+                error.to_string(),
+                "network linktrust has no action \"sale\""
+            );
+            assert_eq!(error.hint().unwrap(), "It has edit_transaction.");
+        }
+    }
+
+    #[test]
+    fn a_password_is_added_where_one_is_wanted() {
+        let secret = Secret::new("s3cret&").unwrap();
+        let plain = server(&[]);
+        assert_eq!(
+            plain.url_as_sent("https://x/?a", Some(&secret)).unwrap(),
+            "https://x/?a"
+        );
+        let options = [("url", "https://t.example.com")];
+        let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
+        assert_eq!(
+            server.url_as_sent("https://x/?a", Some(&secret)).unwrap(),
+            "https://x/?Password=s3cret%26&a"
+        );
+        assert_eq!(
+            server
+                .url_as_sent("https://x/?a", None)
+                .unwrap_err()
+                .to_string(),
+            "server \"lt\" has no password"
+        );
+    }
+
+    #[test]
+    fn a_mapping_of_an_edit_is_checked_as_a_whole() {
+        let check = |options: &[(&str, &str)], arguments: &[&str]| {
+            let base = [("url", "https://t.example.com")];
+            let options = base.iter().chain(options).copied();
+            let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
+            let names = server.names(Action::Edit).unwrap();
+            let mapping = Mapping::parse(arguments.iter().copied(), names).unwrap();
+            server
+                .check(Action::Edit, &mapping)
+                .map_err(|problem| problem.to_string())
+        };
+        let approved = "approved=no";
+        let reference = "merchant_reference_id={id}";
+        assert_eq!(check(&[], &[approved]), Ok(()));
+        assert_eq!(check(&[], &[reference, "campaign_id=5", approved]), Ok(()));
+        assert_eq!(
+            check(&[("campaign_id", "5")], &[reference, approved]),
+            Ok(())
+        );
+        for (arguments, message) in [
+            (
+                &[reference, approved][..],
+                "parameter campaign_id is required",
+            ),
+            (
+                &[reference],
+                "parameter approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required",
+            ),
+            (
+                &["transaction_id={id}", "click_id={c}", approved],
+                "parameters transaction_id and click_id exclude each other",
+            ),
+        ] {
+            assert_eq!(check(&[], arguments), Err(message.to_owned()));
+        }
     }
 }

@@ -113,6 +113,24 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
+/// `a, b or c` for a message.
+pub fn one_of(names: &[&str]) -> String {
+    joined(names, "or")
+}
+
+/// `a, b and c` for a message.
+pub fn all_of(names: &[&str]) -> String {
+    joined(names, "and")
+}
+
+fn joined(names: &[&str], word: &str) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [start @ .., last] => format!("{} {word} {last}", list(start.iter().copied())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

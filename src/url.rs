@@ -215,6 +215,17 @@ impl BaseUrl {
         &self.0
     }
 
+    /// The URL of a page below this one; this one if it is that page.
+    pub fn page(self, name: &str) -> BaseUrl {
+        let url = self.as_str();
+        let is_page = url.rsplit('/').next() == Some(name);
+        let slash = if url.ends_with('/') { "" } else { "/" };
+        match is_page {
+            true => self,
+            false => BaseUrl(Cow::Owned(format!("{url}{slash}{name}"))),
+        }
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_https(&self) -> bool {
         self.0
@@ -259,13 +270,18 @@ pub enum BaseUrlProblem {
 impl BaseUrlError {
     /// The URL as a message may show it: what stands before an `@` may be a password.
     pub fn shown(&self) -> Cow<'_, str> {
-        match (self.url.find("://"), self.url.rfind('@')) {
-            (Some(scheme), Some(at)) if scheme < at => {
-                Cow::Owned(format!("{}://…{}", &self.url[..scheme], &self.url[at..]))
-            }
-            (None, Some(at)) => Cow::Owned(format!("…{}", &self.url[at..])),
-            _ => Cow::Borrowed(&self.url),
+        without_user(&self.url)
+    }
+}
+
+/// A URL without what stands before an `@`.
+pub fn without_user(url: &str) -> Cow<'_, str> {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            Cow::Owned(format!("{}://…{}", &url[..scheme], &url[at..]))
         }
+        (None, Some(at)) => Cow::Owned(format!("…{}", &url[at..])),
+        _ => Cow::Borrowed(url),
     }
 }
 

@@ -17,6 +17,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Network;
+use super::postback::template::{Template, TemplateError};
 use crate::callback::Invalid;
 use crate::callback::edit::boolean;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
@@ -137,6 +138,51 @@ impl<'a> Options<'a> {
         parse(name, self.get(name).ok_or(missing)?).map_err(OptionError::Invalid)
     }
 
+    /// An option that may be left out.
+    pub fn optional<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&'static str, &str) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, OptionError> {
+        self.optional_or(name, |name, text| {
+            parse(name, text).map_err(OptionError::Invalid)
+        })
+    }
+
+    /// An option that may be left out, with an error of its own.
+    pub fn optional_or<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&'static str, &str) -> Result<T, OptionError>,
+    ) -> Result<Option<T>, OptionError> {
+        self.get(name).map(|text| parse(name, text)).transpose()
+    }
+
+    /// An option that is a URL template, https unless the server allows http.
+    pub fn template(
+        &self,
+        name: &'static str,
+        pace: &Pace,
+    ) -> Result<Option<Template>, OptionError> {
+        self.optional_or(name, |name, text| {
+            let template = Template::parse(name, text).map_err(OptionError::Template)?;
+            encrypted(name, template.is_https(), pace)?;
+            Ok(template)
+        })
+    }
+
+    /// A base URL without which nothing could be sent.
+    pub fn required_base_url(
+        &self,
+        name: &'static str,
+        pace: &Pace,
+    ) -> Result<BaseUrl, OptionError> {
+        self.base_url(name, pace)?.ok_or(OptionError::Missing {
+            network: self.network,
+            option: name,
+        })
+    }
+
     /// An option that is a base URL, https unless the server allows http.
     pub fn base_url(
         &self,
@@ -147,9 +193,7 @@ impl<'a> Options<'a> {
             return Ok(None);
         };
         let url = BaseUrl::parse(name, text).map_err(OptionError::Url)?;
-        if !url.is_https() && !pace.allow_http {
-            return Err(OptionError::NotHttps { option: name });
-        }
+        encrypted(name, url.is_https(), pace)?;
         Ok(Some(url))
     }
 
@@ -221,6 +265,13 @@ impl<'a> Options<'a> {
     }
 }
 
+fn encrypted(option: &'static str, is_https: bool, pace: &Pace) -> Result<(), OptionError> {
+    match is_https || pace.allow_http {
+        true => Ok(()),
+        false => Err(OptionError::NotHttps { option }),
+    }
+}
+
 fn integer(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
@@ -287,6 +338,19 @@ pub enum OptionError {
     Invalid(Invalid),
     /// Not a base URL.
     Url(BaseUrlError),
+    /// Not a URL template.
+    Template(TemplateError),
+    /// A server without any template.
+    NoTemplate,
+    /// Not a regular expression.
+    Regex {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        text: String,
+        /// What is wrong with it.
+        error: String,
+    },
     /// `http:` without `allow_http`.
     NotHttps {
         /// The option.
@@ -315,7 +379,16 @@ impl fmt::Display for OptionError {
                 write!(f, "invalid option {}", Quoted(option))
             }
             OptionError::Missing { option, .. } => write!(f, "option \"{option}\" is required"),
-            OptionError::Bad { option, text, .. } => {
+            OptionError::NoTemplate => {
+                f.write_str("option \"lead_url\", \"sale_url\" or \"edit_url\" is required")
+            }
+            OptionError::Template(error) => write!(
+                f,
+                "invalid value for option \"{}\": {}",
+                error.name(),
+                Quoted(&error.shown())
+            ),
+            OptionError::Bad { option, text, .. } | OptionError::Regex { option, text, .. } => {
                 write!(f, "invalid value for option \"{option}\": {}", Quoted(text))
             }
             OptionError::Invalid(Invalid {
@@ -359,6 +432,8 @@ impl Problem for OptionError {
             OptionError::Bad { expected, .. } => Some(format!("It is not {expected}.")),
             OptionError::Invalid(invalid) => invalid.detail(),
             OptionError::Url(error) => error.detail(),
+            OptionError::Template(error) => error.detail(),
+            OptionError::Regex { error, .. } => Some(format!("{error}.")),
             OptionError::NoOptions {
                 network, object, ..
             } => Some(format!("A {object} of {} has no options.", network.name())),
@@ -380,6 +455,10 @@ impl Problem for OptionError {
                 list(network.option_names())
             )),
             OptionError::Url(error) => error.hint(),
+            OptionError::Template(error) => error.hint(),
+            OptionError::NoTemplate => Some(
+                "Give the URL of each action, as in sale_url 'https://t.example.com/postback?cid={click_id}&payout={amount}'.".to_owned(),
+            ),
             OptionError::NotHttps { .. } => Some(
                 "Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned(),
             ),
