@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::callback::{Action, Parameters};
+use crate::callback::edit::IDENTIFICATIONS;
+use crate::callback::{Action, MAX_TRANSACTION_ID, Parameters};
+use crate::click_id::ClickId;
 
 pub mod address;
 pub mod breaker;
@@ -39,18 +41,74 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// All that it says, for the network. What could not be in a column is among the parameters,
-    /// and counts first.
+    /// All that it says, for the network: what [`Columns::of`] took apart.
     pub fn parameters(&self) -> Parameters<'_> {
-        let columns = [
-            ("transaction_id", self.transaction_id.as_str()),
-            ("click_id", self.click_id.as_deref().unwrap_or_default()),
-        ];
+        let click_id = self.click_id.as_deref().unwrap_or_default();
+        let has = |name: &str| self.parameters.contains_key(name);
+        let is_said_elsewhere = match self.action {
+            Action::Lead | Action::Sale => has("transaction_id"),
+            Action::Edit => !click_id.is_empty() || IDENTIFICATIONS.into_iter().any(has),
+        };
+        let transaction_id = match is_said_elsewhere {
+            true => "",
+            false => self.transaction_id.as_str(),
+        };
+        let columns = [("transaction_id", transaction_id), ("click_id", click_id)];
         let rest = self
             .parameters
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()));
-        rest.chain(columns).collect()
+        columns.into_iter().chain(rest).collect()
+    }
+}
+
+/// How the queue's columns hold what a callback says.
+///
+/// A transaction id stands in its column, a valid click id in its own, and all else among the
+/// parameters, under its name. An edit may be identified in another way: the column
+/// `transaction_id` shows whatever identifies it, the click id or the merchant's reference id too.
+/// So that nothing is ambiguous, the column counts as the *parameter* `transaction_id` of an edit
+/// only if there is no other identification, in the column `click_id` or among the parameters; an
+/// edit that has several has its transaction id among the parameters too.
+///
+/// What is too long for an index is cut in the column `transaction_id`, and whole among the
+/// parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns<'a> {
+    /// What identifies the transaction; `""` if nothing does.
+    pub transaction_id: &'a str,
+    /// The click id, if it is one.
+    pub click_id: Option<ClickId<'a>>,
+    /// Everything else, by parameter name.
+    pub parameters: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Columns<'a> {
+    /// Takes parameters apart, valid or not; [`Callback::parameters`] puts them together again.
+    pub fn of(action: Action, said: &'a Parameters<'_>) -> Columns<'a> {
+        let click_id = match said.get("click_id") {
+            "" => None,
+            text => ClickId::parse(text).ok(),
+        };
+        let given = |name: &&&str| !said.get(name).is_empty();
+        let identification = match action {
+            Action::Lead | Action::Sale => "transaction_id",
+            Action::Edit => IDENTIFICATIONS.iter().find(given).unwrap_or(&""),
+        };
+        let is_ambiguous =
+            action == Action::Edit && IDENTIFICATIONS.iter().filter(given).count() > 1;
+        let whole = said.get(identification);
+        let transaction_id = &whole[..whole.floor_char_boundary(MAX_TRANSACTION_ID)];
+        let is_column = |name: &str| match name {
+            "transaction_id" => !is_ambiguous && transaction_id == whole,
+            "click_id" => click_id.is_some(),
+            _ => false,
+        };
+        Columns {
+            transaction_id,
+            parameters: said.iter().filter(|(name, _)| !is_column(name)).collect(),
+            click_id,
+        }
     }
 }
 
@@ -229,6 +287,7 @@ pub struct Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn timestamps_count_from_2000() {
@@ -240,5 +299,92 @@ mod tests {
         );
         assert_eq!(Timestamp(5).until(Timestamp(9)), Duration::from_micros(4));
         assert_eq!(Timestamp(9).until(Timestamp(5)), Duration::ZERO);
+    }
+
+    fn stored(action: Action, said: &Parameters) -> Callback {
+        let columns = Columns::of(action, said);
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        Callback {
+            id: 1,
+            server: "s".into(),
+            action,
+            transaction_id: columns.transaction_id.to_owned(),
+            click_id: columns.click_id.map(|id| id.as_str().to_owned()),
+            parameters: columns.parameters.iter().map(owned).collect(),
+            created_at: Timestamp(0),
+            due_at: Timestamp(0),
+            attempts: 0,
+        }
+    }
+
+    fn sorted(said: &Parameters) -> Vec<(String, String)> {
+        let mut all: Vec<_> = said
+            .iter()
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn an_edits_column_shows_what_identifies_it() {
+        let approved = ("approved", "no");
+        for (parameters, transaction_id, click_id, kept) in [
+            (
+                &[("transaction_id", "T"), approved][..],
+                "T",
+                None,
+                vec!["approved"],
+            ),
+            (
+                &[("click_id", "c-1"), approved],
+                "c-1",
+                Some("c-1"),
+                vec!["approved"],
+            ),
+            (
+                &[("click_id", "c 1"), approved],
+                "c 1",
+                None,
+                vec!["approved", "click_id"],
+            ),
+            (
+                &[
+                    ("merchant_reference_id", "9"),
+                    ("campaign_id", "5"),
+                    approved,
+                ],
+                "9",
+                None,
+                vec!["approved", "campaign_id", "merchant_reference_id"],
+            ),
+            (
+                &[("transaction_id", "T"), ("click_id", "c-1"), approved],
+                "T",
+                Some("c-1"),
+                vec!["approved", "transaction_id"],
+            ),
+            (&[approved], "", None, vec!["approved"]),
+        ] {
+            let callback = stored(Action::Edit, &parameters.iter().copied().collect());
+            assert_eq!(callback.transaction_id, transaction_id);
+            assert_eq!(callback.click_id.as_deref(), click_id);
+            assert_eq!(callback.parameters.keys().collect::<Vec<_>>(), kept);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_queue_gives_back_what_was_said(
+            action in proptest::sample::select(&Action::ALL),
+            texts in proptest::collection::btree_map(
+                "transaction_id|click_id|merchant_reference_id|campaign_id|approved|further",
+                "[a-z]{0,3}|a b|[é]{250,260}",
+                0..7,
+            ),
+        ) {
+            let said: Parameters = texts.into_iter().collect();
+            prop_assert_eq!(sorted(&stored(action, &said).parameters()), sorted(&said));
+        }
     }
 }

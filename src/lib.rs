@@ -9,10 +9,10 @@
 //! | word | meaning |
 //! |---|---|
 //! | click id | the network's identifier of one click, in a column of type `s2s.click_id` |
-//! | network | a protocol we speak: `tradetracker` |
+//! | network | a protocol we speak: `tradetracker`, `linktrust`, or by template `postback` |
 //! | server | one account at a network: a PostgreSQL foreign server |
 //! | action | `lead`, `sale` or `edit` |
-//! | conversion | the typed content of a lead or sale |
+//! | conversion | the typed content of a lead or sale; an *edit* is that of a transaction's edit |
 //! | callback | one HTTP request that we owe a network: a row of `s2s.queue` |
 //! | attempt | one try to deliver a callback: a row of `s2s.attempt` |
 //! | verdict | what an answer means: delivered, retry after a delay, or failed for good |
@@ -23,10 +23,10 @@
 //! | module | what is there |
 //! |---|---|
 //! | [`click_id`] | the grammar of click ids |
-//! | [`callback`] | leads and sales, typed and validated |
+//! | [`callback`] | leads, sales and edits, typed and validated |
 //! | [`url`] | percent-encoding, queries, checked base URLs |
 //! | [`mapping`] | trigger arguments: `parameter=text {column}` |
-//! | [`network`] | what a network is; [`network::tradetracker`]; [`network::options`] of servers |
+//! | [`network`] | what a network is; [`network::tradetracker`], [`network::linktrust`] with its answers and files, [`network::postback`] with its templates; [`network::options`] of servers; [`network::secret`] |
 //! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`] with [`delivery::breaker`] and [`delivery::bucket`], [`delivery::retry`] and [`delivery::address`] are pure, [`delivery::client`] and [`delivery::pool`] do HTTP |
 //! | [`problem`] | what is wrong with something a user wrote |
 //! | `pg` | PostgreSQL: type, functions, triggers, queue, worker, launcher |

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::callback::{Action, Edit, Invalid, Lead, Parameters, Sale};
-use crate::delivery::{Answer, Reply, Verdict};
+use crate::delivery::{Answer, Failure, Reply, Verdict};
 use crate::mapping::{Mapping, MappingError, Names};
 use crate::problem::{Class, Problem, Quoted, list};
 
@@ -220,6 +220,25 @@ impl Server {
         }
     }
 
+    /// `reply` without the password, wherever the network repeats it: what is judged and stored.
+    pub fn redact(reply: Reply, password: Option<&Secret>) -> Reply {
+        let Some(password) = password else {
+            return reply;
+        };
+        let redact = |text: String| password.redact(&text).into_owned();
+        match reply {
+            Reply::Answer(answer) => Reply::Answer(Answer {
+                location: answer.location.map(redact),
+                body: redact(answer.body),
+                ..answer
+            }),
+            Reply::Failure(failure) => Reply::Failure(Failure {
+                message: redact(failure.message),
+                ..failure
+            }),
+        }
+    }
+
     fn no_such(&self, action: Action) -> NoSuchAction {
         NoSuchAction {
             network: self.network(),
@@ -411,7 +430,7 @@ impl Problem for Unsendable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{Failure, FailureKind};
+    use crate::delivery::FailureKind;
     use std::time::Duration;
 
     fn server(options: &[(&str, &str)]) -> Server {
@@ -544,6 +563,32 @@ mod tests {
                 .to_string(),
             "server \"lt\" has no password"
         );
+    }
+
+    #[test]
+    fn a_password_that_the_network_repeats_is_not_kept() {
+        let secret = Secret::new("s3cret&").unwrap();
+        let reply = Reply::Answer(Answer {
+            status: 301,
+            location: Some("https://x/s3cret%26/?Password=s3cret%26".into()),
+            retry_after: None,
+            body: "<a href='?Password=s3cret%26&amp;A=no'>s3cret&amp;".into(),
+        });
+        let redacted = Server::redact(reply, Some(&secret));
+        let shown = format!("{redacted:?}");
+        assert!(!shown.contains("s3cret") && shown.contains("https://x/***/"));
+        let failure = |message: &str| {
+            Reply::Failure(Failure {
+                kind: FailureKind::NotHttp,
+                ambiguous: true,
+                message: message.into(),
+            })
+        };
+        assert_eq!(
+            Server::redact(failure("a s3cret& b"), Some(&secret)),
+            failure("a *** b")
+        );
+        assert_eq!(Server::redact(failure("a"), None), failure("a"));
     }
 
     #[test]
