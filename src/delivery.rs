@@ -261,6 +261,24 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The same with another message.
+    pub fn map_message(self, change: impl FnOnce(String) -> String) -> Verdict {
+        match self {
+            Verdict::Delivered { message } => Verdict::Delivered {
+                message: change(message),
+            },
+            Verdict::Retry { message, after } => Verdict::Retry {
+                message: change(message),
+                after,
+            },
+            Verdict::Failed { message } => Verdict::Failed {
+                message: change(message),
+            },
+        }
+    }
+}
+
 /// One attempt, finished and judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

@@ -220,8 +220,31 @@ impl Server {
         }
     }
 
-    /// `reply` without the password, wherever the network repeats it: what is judged and stored.
-    pub fn redact(reply: Reply, password: Option<&Secret>) -> Reply {
+    /// What a reply means, and the reply as it may be stored: neither holds the password, wherever
+    /// the network repeats it.
+    pub fn judge_redacted(
+        &self,
+        action: Action,
+        sent: &Parameters,
+        reply: Reply,
+        password: Option<&Secret>,
+    ) -> (Verdict, Reply) {
+        let verdict = self.judge(action, sent, &reply);
+        let Some(password) = password else {
+            return (verdict, reply);
+        };
+        let reply = Server::redact(reply, Some(password));
+        // A password such as "e" hides the words that decide; the reply as it came decides.
+        let shown = self.judge(action, sent, &reply);
+        let verdict = match shown.name() == verdict.name() {
+            true => shown,
+            false => verdict.map_message(|message| password.redact(&message).into_owned()),
+        };
+        (verdict, reply)
+    }
+
+    /// `reply` without the password.
+    fn redact(reply: Reply, password: Option<&Secret>) -> Reply {
         let Some(password) = password else {
             return reply;
         };
@@ -589,6 +612,37 @@ mod tests {
             failure("a *** b")
         );
         assert_eq!(Server::redact(failure("a"), None), failure("a"));
+    }
+
+    #[test]
+    fn a_password_that_hides_the_verdict_does_not_change_it() {
+        let options = [("url", "https://t.example.com")];
+        let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
+        let judge = |body: &str, password: &str| {
+            let reply = Reply::Answer(Answer {
+                status: 200,
+                location: None,
+                retry_after: None,
+                body: body.into(),
+            });
+            let said: Parameters = [("transaction_id", "1"), ("approved", "yes")]
+                .into_iter()
+                .collect();
+            let secret = Secret::new(password);
+            server.judge_redacted(Action::Edit, &said, reply, secret.as_ref())
+        };
+        let success = include_str!("../tests/data/linktrust_success.xml");
+        let failure = include_str!("../tests/data/linktrust_failure.xml");
+        for password in ["True", "e", "<", "Succeeded", "permanent", "s3cret"] {
+            assert_eq!(judge(success, password).0.name(), "delivered", "{password}");
+            assert_eq!(judge(failure, password).0.name(), "failed", "{password}");
+        }
+        let (verdict, reply) = judge(&failure.replace("Invalid", "Bad s3cret,"), "s3cret");
+        assert_eq!(
+            verdict.message(),
+            "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
+        );
+        assert!(!format!("{reply:?}").contains("s3cret"));
     }
 
     #[test]
