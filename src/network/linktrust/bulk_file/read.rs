@@ -1,0 +1,246 @@
+//! Reading LinkTrust's tab-delimited files, a line at a time.
+
+use std::fmt;
+
+use csv::{ReaderBuilder, StringRecord};
+use serde::Deserialize;
+
+use super::{COLUMNS, REASON};
+use crate::callback::Parameters;
+use crate::problem::{Class, Problem, Quoted, did_you_mean};
+
+/// A line of a file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number; the file's first line is 1.
+    pub number: u64,
+    /// The parameters of its edit, not validated yet, or why there are none.
+    pub edit: Result<Parameters<'static>, BadLine>,
+}
+
+/// Reads a file, a line at a time. The column `Password` is not looked at.
+///
+/// ```
+/// use pgrx_ext::network::linktrust::bulk_file::read;
+/// let mut lines = read("transactionid\ta\r\nT-1\tno\r\n").unwrap();
+/// let line = lines.next().unwrap();
+/// assert_eq!(line.number, 2);
+/// assert_eq!(line.edit.unwrap().get("transaction_id"), "T-1");
+/// ```
+pub fn read(file: &str) -> Result<Lines<'_>, BadHeader> {
+    let file = file.strip_prefix('\u{feff}').unwrap_or(file);
+    let mut csv = ReaderBuilder::new()
+        .delimiter(b'\t')
+        .quoting(false)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(file.as_bytes());
+    let mut header = StringRecord::new();
+    while header.iter().all(|name| name.trim().is_empty()) {
+        match csv.read_record(&mut header) {
+            Ok(true) => {}
+            Ok(false) | Err(_) => return Err(BadHeader::Missing),
+        }
+    }
+    Ok(Lines {
+        file,
+        csv,
+        header: columns(&header)?,
+        record: StringRecord::new(),
+    })
+}
+
+/// The header's names as [`Row`] has them.
+fn columns(header: &StringRecord) -> Result<StringRecord, BadHeader> {
+    let mut names = StringRecord::new();
+    for given in header {
+        let name = unquoted(given).trim().to_ascii_lowercase();
+        let is_known = COLUMNS
+            .iter()
+            .chain([&REASON])
+            .any(|known| known.eq_ignore_ascii_case(&name));
+        if !is_known && !name.is_empty() {
+            return Err(BadHeader::Unknown(given.to_owned()));
+        }
+        if !name.is_empty() && names.iter().any(|before| before == name) {
+            return Err(BadHeader::Twice(given.to_owned()));
+        }
+        names.push_field(&name);
+    }
+    let identifies = |name| matches!(name, "transactionid" | "clickid" | "merchantreferenceid");
+    match names.iter().any(identifies) {
+        true => Ok(names),
+        false => Err(BadHeader::NoIdentification),
+    }
+}
+
+/// A line's values; what the file has no column for is `""`.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Row<'a> {
+    transactionid: &'a str,
+    clickid: &'a str,
+    merchantreferenceid: &'a str,
+    cid: &'a str,
+    ap: &'a str,
+    mp: &'a str,
+    a: &'a str,
+    executeaffiliatepixel: &'a str,
+    reason: &'a str,
+}
+
+impl Row<'_> {
+    fn parameters(&self) -> Parameters<'static> {
+        [
+            ("transaction_id", self.transactionid),
+            ("click_id", self.clickid),
+            ("merchant_reference_id", self.merchantreferenceid),
+            ("campaign_id", self.cid),
+            ("affiliate_payout", self.ap),
+            ("merchant_payout", self.mp),
+            ("approved", self.a),
+            ("execute_affiliate_pixel", self.executeaffiliatepixel),
+            ("reason", self.reason),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name, unquoted(text)))
+        .collect()
+    }
+}
+
+/// A value without the quotes around it, doubled ones made single.
+fn unquoted(text: &str) -> String {
+    match text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+    {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_owned(),
+    }
+}
+
+/// The lines of a file after its header.
+pub struct Lines<'a> {
+    file: &'a str,
+    csv: csv::Reader<&'a [u8]>,
+    header: StringRecord,
+    record: StringRecord,
+}
+
+impl Lines<'_> {
+    /// The number of the line that was read last.
+    ///
+    /// A record's position is that of the line ends before it, so those are counted in.
+    fn number(&self) -> u64 {
+        let Some(position) = self.record.position() else {
+            return 0;
+        };
+        let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+        let skipped = self.file.as_bytes().get(start..).unwrap_or_default();
+        let line_ends = skipped
+            .iter()
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .filter(|byte| **byte == b'\n')
+            .count();
+        position.line() + line_ends as u64
+    }
+
+    fn edit(&self) -> Result<Parameters<'static>, BadLine> {
+        let (fields, columns) = (self.record.len(), self.header.len());
+        if fields != columns {
+            return Err(BadLine { fields, columns });
+        }
+        self.record
+            .deserialize(Some(&self.header))
+            .map(|row: Row| row.parameters())
+            .map_err(|_| BadLine { fields, columns })
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        loop {
+            match self.csv.read_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return None,
+            }
+            if !self.record.iter().all(str::is_empty) {
+                return Some(Line {
+                    number: self.number(),
+                    edit: self.edit(),
+                });
+            }
+        }
+    }
+}
+
+/// A line with more or fewer fields than the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// The line's fields.
+    pub fields: usize,
+    /// The header's.
+    pub columns: usize,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadLine { fields, columns } = self;
+        write!(f, "the line has {fields} fields, the header {columns}")
+    }
+}
+
+impl Problem for BadLine {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+}
+
+/// A first line that does not say what the others hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadHeader {
+    /// The file is empty.
+    Missing,
+    /// A column that such files do not have.
+    Unknown(String),
+    /// A column that is there twice.
+    Twice(String),
+    /// No column that identifies a transaction.
+    NoIdentification,
+}
+
+impl fmt::Display for BadHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadHeader::Missing => f.write_str("the file has no header"),
+            BadHeader::Unknown(name) => write!(f, "unknown column: {}", Quoted(name)),
+            BadHeader::Twice(name) => write!(f, "column {} is there twice", Quoted(name)),
+            BadHeader::NoIdentification => f.write_str(
+                "the header has no column TransactionID, ClickID or MerchantreferenceID",
+            ),
+        }
+    }
+}
+
+impl Problem for BadHeader {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            BadHeader::Unknown(name) if name.contains([',', ';']) => {
+                Some("Columns are separated by tabs.".to_owned())
+            }
+            BadHeader::Unknown(name) => Some(did_you_mean(
+                "columns",
+                name,
+                COLUMNS.iter().copied().chain([REASON]),
+            )),
+            _ => None,
+        }
+    }
+}
