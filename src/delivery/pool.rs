@@ -16,8 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::client::{self, Client};
 use super::{Failure, FailureKind, Reply, Timestamp};
 
-/// A request on its way to the pool.
-#[derive(Debug)]
+/// A request on its way to the pool. It has no `Debug`: its URL may hold a password.
 pub struct Request {
     /// The callback's id.
     pub id: i64,

@@ -208,7 +208,7 @@ fn report_sale(
 
 /// Queues what is valid; returns the callback's id, or `None` if there is nobody to credit.
 fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult<Option<i64>> {
-    if is_organic(said) {
+    if action != Action::Edit && is_organic(said) {
         return Ok(None);
     }
     server.url(action, said)?;
@@ -257,7 +257,7 @@ fn set_further<'a>(
     product_id: Option<i64>,
     parameters: &'a Option<JsonB>,
 ) -> PgResult<()> {
-    let names = server.network().names(action)?;
+    let names = server.names(action)?;
     if let Some(number) = product_id {
         said.set("product_id", number.to_string());
     }
@@ -275,7 +275,7 @@ fn set_further<'a>(
             serde_json::Value::Bool(boolean) => boolean.to_string(),
             _ => return Err(further(FurtherProblem::Nested(name))),
         };
-        if !names.known.contains(&name.as_str()) {
+        if !names.open && !names.known.contains(&name.as_str()) {
             return Err(further(FurtherProblem::Unknown(name, names.known)));
         }
         if !said.get(name).is_empty() {

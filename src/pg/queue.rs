@@ -11,9 +11,8 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use super::wake;
-use crate::callback::{Action, MAX_TRANSACTION_ID, Parameters};
-use crate::click_id::ClickId;
-use crate::delivery::Timestamp;
+use crate::callback::{Action, Parameters};
+use crate::delivery::{Columns, Timestamp};
 
 /// The names of all servers that callbacks are queued for: one step through the index each.
 pub const QUEUED_SERVERS: &str = "
@@ -125,11 +124,18 @@ select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
        q.parameters, q.created_at, q.due_at, q.attempts
 from s2s.queue q where q.id = $1";
 
-/// Servers of our networks, with their options.
+/// Servers of our networks, with their options and the password: of the owner's user mapping, else
+/// of PUBLIC's.
 pub const SERVERS: &str = "
 select s.oid, s.srvname::text, w.fdwname::text,
        array(select o.option_name from pg_catalog.pg_options_to_table(s.srvoptions) o),
-       array(select o.option_value from pg_catalog.pg_options_to_table(s.srvoptions) o)
+       array(select o.option_value from pg_catalog.pg_options_to_table(s.srvoptions) o),
+       (select o.option_value
+        from pg_catalog.pg_user_mapping m
+        cross join lateral pg_catalog.pg_options_to_table(m.umoptions) o
+        where m.umserver = s.oid and m.umuser in (s.srvowner, 0) and o.option_name = 'password'
+        order by m.umuser = 0
+        limit 1)
 from pg_catalog.pg_foreign_server s
 join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw";
 
@@ -252,23 +258,11 @@ unsafe extern "C-unwind" {
 #[allow(unsafe_code)]
 fn insert(entry: &Entry) -> i64 {
     let catalog = catalog();
-    // What is no click id cannot be in the column; it stays among the parameters.
-    let click_id = match entry.said.get("click_id") {
-        "" => None,
-        text => ClickId::parse(text).ok(),
-    };
-    // What is too long for an index is cut in the column and whole among the parameters.
-    let whole = entry.said.get("transaction_id");
-    let transaction_id = &whole[..whole.floor_char_boundary(MAX_TRANSACTION_ID)];
-    let is_column = |name: &str| {
-        (name == "transaction_id" && transaction_id == whole)
-            || (name == "click_id" && click_id.is_some())
-    };
-    let parameters: serde_json::Map<_, _> = entry
-        .said
+    let columns = Columns::of(entry.action, entry.said);
+    let parameters: serde_json::Map<_, _> = columns
+        .parameters
         .iter()
-        .filter(|(name, _)| !is_column(name))
-        .map(|(name, text)| (name.to_owned(), text.into()))
+        .map(|(name, text)| ((*name).to_owned(), (*text).into()))
         .collect();
     let parked = entry.problem.is_some();
     // SAFETY: the Datums are of the columns' types, in their order; all is palloc'ed in the
@@ -284,8 +278,11 @@ fn insert(entry: &Entry) -> i64 {
             id.into_datum(),
             entry.server.into_datum(),
             Some(pg_sys::Datum::from(label)),
-            transaction_id.into_datum(),
-            click_id.as_ref().and_then(|id| id.as_str().into_datum()),
+            columns.transaction_id.into_datum(),
+            columns
+                .click_id
+                .as_ref()
+                .and_then(|id| id.as_str().into_datum()),
             JsonB(serde_json::Value::Object(parameters)).into_datum(),
             Some(pg_sys::Datum::from(
                 pg_sys::GetCurrentTransactionStartTimestamp(),

@@ -19,6 +19,7 @@ use super::error::{PgResult, report_in};
 use super::queue::{self, Entry};
 use super::server::{self, ServerProblem};
 use super::settings::{self, OnInvalidRow};
+use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, is_organic};
 use crate::mapping::{MappingError, Names, Piece};
 use crate::network::Server;
@@ -53,6 +54,8 @@ pub struct Plan {
     /// The server, unless it is gone or broken.
     server: Result<Server, ServerProblem>,
     parameters: Vec<(String, Vec<Part>)>,
+    /// The click id alone says whether there is somebody to credit, or a transaction to edit.
+    goes_by_click: bool,
     /// What is wrong with the mapping, if anything is.
     problem: Option<MappingError>,
     /// The table, for invalidation.
@@ -82,7 +85,7 @@ impl Definition<'_> {
         let names = server
             .as_ref()
             .ok()
-            .and_then(|server| server.network().names(self.action).ok())
+            .and_then(|server| server.names(self.action).ok())
             .unwrap_or(Names::ANY);
         let (mapping, problem) = self.mapping(&arguments, names);
         // It outlives the statement: a child of the top context, deleted with the plan.
@@ -113,6 +116,7 @@ impl Definition<'_> {
             action: self.action,
             server_name,
             server,
+            goes_by_click: mapping.goes_by_click(self.action),
             parameters,
             problem,
             // SAFETY: the relation is open.
@@ -342,13 +346,21 @@ impl Plan {
             .collect()
     }
 
+    /// An organic customer, or an edit of a transaction that no network knows.
+    fn is_nobody(&self, said: &Parameters) -> bool {
+        match self.action {
+            Action::Lead | Action::Sale => is_organic(said),
+            Action::Edit => is_unidentified(said),
+        }
+    }
+
     /// Queues what the row has to say.
     fn report(&self, row: &Row) -> PgResult<()> {
         let said = self.said(row);
         let problem: Option<Box<dyn Problem>> = match (&self.server, &self.problem) {
             (Err(problem), _) => Some(Box::new(problem.clone())),
             (Ok(_), Some(problem)) => Some(Box::new(problem.clone())),
-            (Ok(_), None) if is_organic(&said) => return Ok(()),
+            (Ok(_), None) if self.goes_by_click && self.is_nobody(&said) => return Ok(()),
             (Ok(server), None) => match server.url(self.action, &said) {
                 Ok(_) => None,
                 Err(problem) => Some(Box::new(problem)),

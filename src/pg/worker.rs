@@ -26,7 +26,8 @@ use crate::delivery::retry::{Fate, fate};
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
 use crate::network::Server;
-use lanes::{Lane, Lanes};
+use crate::network::secret::Secret;
+use lanes::{Lane, Lanes, Sending};
 use sql::{Position, SqlError, Statements};
 
 /// How many callbacks are kept in memory, of all servers together.
@@ -112,10 +113,12 @@ fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     }
 }
 
-/// A callback in flight, with its server as it was when it was sent.
+/// A callback in flight, with its server and password as they were when it was sent.
 struct Flying {
     callback: Callback,
     server: Rc<Server>,
+    password: Option<Secret>,
+    /// Without the password.
     url: String,
 }
 
@@ -380,18 +383,21 @@ impl Worker {
         while self.unrecorded.len() < self.threads
             && let Some(callback) = self.scheduler.next(now)
         {
-            match self.lanes.request(&callback) {
-                Ok((request, server)) => {
-                    let url = request.url.clone();
+            match self.lanes.sending(&callback) {
+                Ok(Sending {
+                    request,
+                    server,
+                    password,
+                    url,
+                }) => {
                     self.pool.send(request);
-                    self.flying.insert(
-                        callback.id,
-                        Flying {
-                            callback,
-                            server,
-                            url,
-                        },
-                    );
+                    let flying = Flying {
+                        callback,
+                        server,
+                        password,
+                        url,
+                    };
+                    self.flying.insert(flying.callback.id, flying);
                 }
                 Err(message) => {
                     self.scheduler.answered(&callback, Health::Unknown, now);
@@ -436,13 +442,19 @@ impl Worker {
         let Flying {
             callback,
             server,
+            password,
             url,
         } = flying;
         let chance = self.random.rand_float();
-        let verdict = server.judge(&finished.reply);
-        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
         let health = Health::of(&finished.reply);
-        let (status, response) = match finished.reply {
+        let (verdict, reply) = server.judge_redacted(
+            callback.action,
+            &callback.parameters(),
+            finished.reply,
+            password.as_ref(),
+        );
+        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
+        let (status, response) = match reply {
             Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
             Reply::Failure(_) => (None, None),
         };

@@ -95,12 +95,13 @@ impl Definition<'_> {
             Some(name) => server::find(Some(name)).map_err(TriggerProblem::Server)?,
         };
         let names = server
-            .network()
             .names(self.action)
             .map_err(TriggerProblem::NoSuchAction)?;
         match self.mapping(&arguments, names) {
             (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
-            (_, None) => Ok(()),
+            (mapping, None) => server
+                .check(self.action, &mapping)
+                .map_err(TriggerProblem::Mapping),
         }
     }
 
@@ -163,7 +164,7 @@ impl Definition<'_> {
             };
             return (mapping, Some(problem));
         }
-        if !mapping.sets("click_id") {
+        if mapping.needs_click_id(self.action) {
             let click_ids: Vec<_> = columns
                 .iter()
                 .filter(|column| column.type_oid == click_id_type())

@@ -13,6 +13,7 @@ use crate::delivery::client::{Client, ClientSettings, SystemRoots};
 use crate::delivery::pool::Request;
 use crate::delivery::scheduler::Limits;
 use crate::network::Server;
+use crate::network::secret::Secret;
 use crate::pg::settings;
 use crate::problem::Problem;
 
@@ -26,6 +27,7 @@ pub struct Lanes {
 pub struct Lane {
     /// The foreign server, unless it is gone and only its callbacks are left.
     server: Option<(pg_sys::Oid, Rc<Server>)>,
+    password: Option<Secret>,
     client: Result<Client, String>,
     settings: ClientSettings,
     /// Where the next reading starts.
@@ -120,10 +122,19 @@ impl Lanes {
     pub fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
         let mut old = std::mem::take(&mut self.by_server);
         let mut unusable = Vec::new();
-        for (name, oid, server) in servers {
+        for FoundServer {
+            name,
+            oid,
+            server,
+            password,
+        } in servers
+        {
             match server {
                 Ok(server) => {
-                    let lane = self.lane(old.remove(&name), Some((oid, Rc::new(server))));
+                    let lane = Lane {
+                        password,
+                        ..self.lane(old.remove(&name), Some((oid, Rc::new(server))))
+                    };
                     self.by_server.insert(name, lane);
                 }
                 Err(problem) => {
@@ -158,6 +169,7 @@ impl Lanes {
         };
         Lane {
             server,
+            password: None,
             client,
             settings,
             read_up_to: sql::START,
@@ -165,8 +177,8 @@ impl Lanes {
         }
     }
 
-    /// The request for a callback with its server as it is now, or why there is none.
-    pub fn request(&self, callback: &Callback) -> Result<(Request, Rc<Server>), String> {
+    /// What to send for a callback as its server is now, or why there is nothing.
+    pub fn sending(&self, callback: &Callback) -> Result<Sending, String> {
         let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
         let lane = self
             .by_server
@@ -176,14 +188,32 @@ impl Lanes {
         let url = server
             .url(callback.action, &callback.parameters())
             .map_err(|problem| problem.one_line())?;
+        let as_sent = server
+            .url_as_sent(&url, lane.password.as_ref())
+            .map_err(|problem| problem.one_line())?
+            .into_owned();
         let client = lane.client.clone()?;
-        Ok((
-            Request {
+        Ok(Sending {
+            request: Request {
                 id: callback.id,
                 client,
-                url,
+                url: as_sent,
             },
-            server.clone(),
-        ))
+            server: server.clone(),
+            password: lane.password.clone(),
+            url,
+        })
     }
+}
+
+/// A request, and what is needed to judge its answer.
+pub struct Sending {
+    /// For the pool; its URL has the password.
+    pub request: Request,
+    /// As it is now.
+    pub server: Rc<Server>,
+    /// As it is now.
+    pub password: Option<Secret>,
+    /// For the record, without the password.
+    pub url: String,
 }

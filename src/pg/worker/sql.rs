@@ -19,6 +19,7 @@ use crate::callback::Action;
 use crate::delivery::retry::Fate;
 use crate::delivery::{Callback, Outcome, Timestamp};
 use crate::network::options::OptionError;
+use crate::network::secret::Secret;
 use crate::network::{Network, Server};
 use crate::pg::{error, queue};
 
@@ -384,8 +385,17 @@ fn timestamp(time: TimestampWithTimeZone) -> Timestamp {
     Timestamp(time.into_inner())
 }
 
-/// A server that there is: its name, its OID, and its options or what is wrong with them.
-pub type FoundServer = (String, pg_sys::Oid, Result<Server, OptionError>);
+/// A server that there is.
+pub struct FoundServer {
+    /// Its name.
+    pub name: String,
+    /// Its OID.
+    pub oid: pg_sys::Oid,
+    /// Its options, or what is wrong with them.
+    pub server: Result<Server, OptionError>,
+    /// Its password, if it has one.
+    pub password: Option<Secret>,
+}
 
 /// All servers of our networks.
 pub fn read_servers() -> Vec<FoundServer> {
@@ -406,7 +416,13 @@ pub fn read_servers() -> Vec<FoundServer> {
                     .map(String::as_str)
                     .zip(values.iter().map(String::as_str));
                 let server = Server::parse(&name, network, options);
-                servers.push((name, oid, server));
+                let password = row.get::<String>(6)?.and_then(Secret::new);
+                servers.push(FoundServer {
+                    name,
+                    oid,
+                    server,
+                    password,
+                });
             }
             Ok(servers)
         })
