@@ -105,6 +105,8 @@ revoke execute on function s2s.report_lead(
     text, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
 revoke execute on function s2s.report_sale(
     text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
+revoke execute on function s2s.edit_transaction(
+    text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) from public;
 revoke execute on function s2s.wake() from public;
 revoke execute on function s2s.wait_until_idle(interval) from public;
 revoke execute on function s2s.start_worker() from public;
@@ -171,6 +173,16 @@ comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, tex
 comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, tells the worker of changed servers';
 comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
 
+comment on function s2s.edit_transaction() is 'trigger: queues an edit of a transaction for each row; arguments: server, parameter=text {column} …';
+comment on function s2s.edit_transaction(text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) is 'queues the edit of a transaction and returns its callback''s id';
+comment on function s2s.edit_url is 'the URL that edits a transaction at a server''s network, without the password';
+comment on function s2s.linktrust_edit_url is 'the URL that edits a transaction at LinkTrust, with the password';
+comment on function s2s.linktrust_answer is 'what an answer of LinkTrust''s says';
+comment on function s2s.postback_url is 'a URL template with its placeholders filled in';
+comment on foreign data wrapper linktrust is 'LinkTrust: servers are tracking URLs, for edits of transactions';
+comment on function s2s.linktrust_validator is 'checks the options of LinkTrust servers and their passwords';
+comment on foreign data wrapper postback is 'any other network, by URL templates';
+comment on function s2s.postback_validator is 'checks the URL templates of postback servers';
 comment on foreign data wrapper tradetracker is 'TradeTracker: servers are campaigns, for leads and sales';
 comment on function s2s.tradetracker_validator is 'checks the options of TradeTracker servers';
 

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 
 mod click_id;
 mod ddl;
+mod edits;
 mod error;
 mod functions;
 mod launcher;
@@ -29,7 +30,12 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!(
     "../sql/networks.sql",
     name = "networks",
-    requires = ["tables", server::tradetracker_validator]
+    requires = [
+        "tables",
+        server::tradetracker_validator,
+        server::linktrust_validator,
+        server::postback_validator
+    ]
 );
 pgrx::extension_sql_file!("../sql/surface.sql", name = "surface", finalize);
 

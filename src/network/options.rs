@@ -361,6 +361,11 @@ pub enum OptionError {
         /// The option.
         option: &'static str,
     },
+    /// A user mapping without a password, or with something else.
+    OnlyPassword {
+        /// The network.
+        network: Network,
+    },
     /// Wrappers and user mappings of this network have no options.
     NoOptions {
         /// The network.
@@ -411,6 +416,9 @@ impl fmt::Display for OptionError {
             OptionError::NotHttps { option } => {
                 write!(f, "option \"{option}\" is not an https URL")
             }
+            OptionError::OnlyPassword { .. } => {
+                f.write_str("a user mapping has the option \"password\" and no other")
+            }
             OptionError::SuperuserOnly { option } => {
                 write!(f, "only superusers may set option \"{option}\"")
             }
@@ -421,7 +429,9 @@ impl fmt::Display for OptionError {
 impl Problem for OptionError {
     fn class(&self) -> Class {
         match self {
-            OptionError::Unknown { .. } | OptionError::NoOptions { .. } => Class::InvalidOptionName,
+            OptionError::Unknown { .. }
+            | OptionError::NoOptions { .. }
+            | OptionError::OnlyPassword { .. } => Class::InvalidOptionName,
             OptionError::SuperuserOnly { .. } => Class::InsufficientPrivilege,
             _ => Class::InvalidParameter,
         }
@@ -459,6 +469,10 @@ impl Problem for OptionError {
             OptionError::NoTemplate => Some(
                 "Give the URL of each action, as in sale_url 'https://t.example.com/postback?cid={click_id}&payout={amount}'.".to_owned(),
             ),
+            OptionError::OnlyPassword { network } => Some(format!(
+                "Give the password that {} asks for: OPTIONS (password '…').",
+                network.name()
+            )),
             OptionError::NotHttps { .. } => Some(
                 "Use https, or set allow_http 'true' to send click ids unencrypted.".to_owned(),
             ),

@@ -6,7 +6,9 @@ use pgrx::prelude::*;
 use crate::callback::Invalid;
 use crate::click_id::{ClickIdError, UnknownForm};
 use crate::mapping::MappingError;
+use crate::network::linktrust::answer::Unreadable;
 use crate::network::options::OptionError;
+use crate::network::postback::template::{TemplateError, Unfilled};
 use crate::network::{NoSuchAction, Unsendable};
 use crate::problem::{Class, Problem};
 use crate::url::{BaseUrlError, DecodeError};
@@ -65,7 +67,10 @@ report_problems!(
     MappingError,
     NoSuchAction,
     OptionError,
+    TemplateError,
+    Unfilled,
     UnknownForm,
+    Unreadable,
     Unsendable,
 );
 

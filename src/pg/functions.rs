@@ -207,7 +207,7 @@ fn report_sale(
 }
 
 /// Queues what is valid; returns the callback's id, or `None` if there is nobody to credit.
-fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult<Option<i64>> {
+pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult<Option<i64>> {
     if action != Action::Edit && is_organic(said) {
         return Ok(None);
     }
@@ -264,9 +264,24 @@ fn set_further<'a>(
     let Some(JsonB(json)) = parameters else {
         return Ok(());
     };
+    for (name, text) in texts(json)? {
+        if !names.open && !names.known.contains(&name) {
+            return Err(further(FurtherProblem::Unknown(name, names.known)));
+        }
+        if !said.get(name).is_empty() {
+            return Err(further(FurtherProblem::Twice(name)));
+        }
+        said.set(name, text);
+    }
+    Ok(())
+}
+
+/// Names and texts of a JSON object; null is no text.
+pub fn texts(json: &serde_json::Value) -> PgResult<Vec<(&str, String)>> {
     let Some(object) = json.as_object() else {
         return Err(further(FurtherProblem::NotAnObject));
     };
+    let mut texts = Vec::with_capacity(object.len());
     for (name, value) in object {
         let text = match value {
             serde_json::Value::Null => String::new(),
@@ -275,15 +290,9 @@ fn set_further<'a>(
             serde_json::Value::Bool(boolean) => boolean.to_string(),
             _ => return Err(further(FurtherProblem::Nested(name))),
         };
-        if !names.open && !names.known.contains(&name.as_str()) {
-            return Err(further(FurtherProblem::Unknown(name, names.known)));
-        }
-        if !said.get(name).is_empty() {
-            return Err(further(FurtherProblem::Twice(name)));
-        }
-        said.set(name.as_str(), text);
+        texts.push((name.as_str(), text));
     }
-    Ok(())
+    Ok(texts)
 }
 
 /// What can be wrong with the argument `parameters`.

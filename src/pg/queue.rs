@@ -174,7 +174,7 @@ from (
 join pg_catalog.pg_trigger t on t.oid = found.oid
 join pg_catalog.pg_proc p on p.oid = t.tgfoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale') and t.tgparentid = 0
+where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction') and t.tgparentid = 0
 order by t.oid";
 
 /// A callback to be queued.

@@ -10,12 +10,24 @@ use pgrx::prelude::*;
 use super::error::{PgResult, report};
 use crate::network::options::OptionError;
 use crate::network::{Network, Server};
-use crate::problem::{Class, Problem, Quoted};
+use crate::problem::{Class, Problem, Quoted, list};
 
 /// Validator of the wrapper `tradetracker`.
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
 fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(Network::TradeTracker, &options, catalog)?)
+}
+
+/// Validator of the wrapper `linktrust`.
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(Network::LinkTrust, &options, catalog)?)
+}
+
+/// Validator of the wrapper `postback`.
+#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(Network::Postback, &options, catalog)?)
 }
 
 /// Checks the options of a wrapper, server or user mapping; `catalog` says which.
@@ -35,6 +47,12 @@ fn validate(
             return match server.pace.ca_file {
                 Some(_) if !is_superuser() => Err(OptionError::SuperuserOnly { option: "ca_file" }),
                 _ => Ok(()),
+            };
+        }
+        pg_sys::UserMappingRelationId if network.wants_password() => {
+            return match options.as_slice() {
+                [("password", text)] if !text.is_empty() => Ok(()),
+                _ => Err(OptionError::OnlyPassword { network }),
             };
         }
         pg_sys::UserMappingRelationId => "user mapping",
@@ -131,11 +149,12 @@ impl Problem for ServerProblem {
     fn hint(&self) -> Option<String> {
         match self {
             ServerProblem::NotGiven | ServerProblem::DoesNotExist(_) => {
-                Some("Create it with CREATE SERVER … FOREIGN DATA WRAPPER tradetracker.".to_owned())
+                Some("Create it with CREATE SERVER … FOREIGN DATA WRAPPER ….".to_owned())
             }
-            ServerProblem::NotANetwork { .. } => {
-                Some("Name a server of the foreign-data wrapper tradetracker.".to_owned())
-            }
+            ServerProblem::NotANetwork { .. } => Some(format!(
+                "Name a server of one of the foreign-data wrappers {}.",
+                list(Network::ALL.iter().map(|network| network.name()))
+            )),
             ServerProblem::NotAllowed(server) => Some(format!(
                 "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {server}."
             )),

@@ -46,6 +46,14 @@ fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     fire(fcinfo, Action::Sale)
 }
 
+#[pg_extern(sql = "
+create function s2s.edit_transaction() returns trigger
+    language c as 'MODULE_PATHNAME', 'edit_transaction_trigger_wrapper';
+")]
+fn edit_transaction_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
+    fire(fcinfo, Action::Edit)
+}
+
 /// A trigger, compiled.
 pub struct Plan {
     action: Action,

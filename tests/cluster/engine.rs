@@ -408,3 +408,72 @@ fn an_idle_worker_runs_no_statements() {
     });
     assert_eq!(shop.text(seen), before);
 }
+
+#[test]
+fn an_edit_is_sent_with_a_password_that_is_stored_nowhere() {
+    const PASSWORD: &str = "s3cret&pässword";
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "edits");
+    let answer = |succeeded: &str, rest: &str| {
+        format!(
+            "<LinkTrust><ApiResponse><Succeeded>{succeeded}</Succeeded>{rest}</ApiResponse></LinkTrust>"
+        )
+    };
+    // An answer may repeat what was sent.
+    let well = answer(
+        "True",
+        "<Echo>s3cret&amp;pässword s3cret%26p%C3%A4ssword</Echo>",
+    );
+    let ill = answer(
+        "False",
+        "<Error><Type>permanent</Type><Message>Invalid</Message></Error>",
+    );
+    shop.receiver.answer_with(move |request| {
+        let is_right = request.parameter("Password") == Some(PASSWORD);
+        Answer::ok().with_body(if is_right { well.clone() } else { ill.clone() })
+    });
+    let url = shop.receiver.url("/");
+    shop.sql(&format!(
+        "create server lt foreign data wrapper linktrust options (url '{url}', allow_http 'true');
+         select s2s.edit_transaction('lt', 'T-1', approved => false)"
+    ));
+    wait_for(PATIENCE, "it is parked", || {
+        shop.status_of("T-1") == "parked"
+    });
+    assert!(
+        shop.text("select last_error from s2s.queue")
+            .contains("password")
+    );
+    assert_eq!(
+        shop.receiver.count(),
+        0,
+        "nothing is sent without a password"
+    );
+    shop.sql("create user mapping for public server lt options (password 'wrong')");
+    shop.sql("select s2s.retry_parked()");
+    shop.receiver.wait_for(1, PATIENCE);
+    wait_for(PATIENCE, "it is parked again", || {
+        shop.text("select last_error from s2s.queue")
+            .contains("Invalid")
+    });
+    let set =
+        format!("alter user mapping for public server lt options (set password '{PASSWORD}')");
+    shop.sql(&set);
+    shop.sql("select s2s.retry_parked()");
+    wait_for(PATIENCE, "it is delivered", || {
+        shop.status_of("T-1") == "delivered"
+    });
+    assert_eq!(
+        shop.receiver.targets().last().map(String::as_str),
+        Some("/transaction.edit?Password=s3cret%26p%C3%A4ssword&Transactionid=T-1&A=no")
+    );
+    let stored = "select (select string_agg(a::text, ' ') from s2s.attempt a)
+                  || (select string_agg(c::text, ' ') from s2s.callback c)
+                  || (select string_agg(query, ' ') from pg_stat_activity
+                      where backend_type like 'pgrx%')";
+    let everything = shop.text(stored) + &cluster.log();
+    assert!(everything.contains("Transactionid=T-1"));
+    for form in ["s3cret", "pässw", "p%C3%A4ssw"] {
+        assert!(!everything.contains(form), "{form} in {everything}");
+    }
+}

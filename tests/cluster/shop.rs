@@ -94,8 +94,13 @@ impl<'a> Shop<'a> {
 
     /// What became of a player's callback.
     pub fn status(&mut self, id: i64) -> String {
-        let query = format!("select max(status) from s2s.callback where transaction_id = '{id}'");
-        self.text(&query)
+        self.status_of(&id.to_string())
+    }
+
+    /// What became of a transaction's callback.
+    pub fn status_of(&mut self, transaction_id: &str) -> String {
+        let query = "select max(status) from s2s.callback where transaction_id =";
+        self.text(&format!("{query} '{transaction_id}'"))
     }
 
     /// Waits until the worker has nothing left to do.

@@ -1,0 +1,79 @@
+-- LinkTrust: edits of transactions, by call and by trigger, and answers.
+select s2s.linktrust_edit_url('https://track.example.com', 's3cret&', transaction_id => 'T-1', approved => false, affiliate_payout => 0, merchant_payout => 0, execute_affiliate_pixel => true)
+     = 'https://track.example.com/transaction.edit?Password=s3cret%26&Transactionid=T-1&A=no&AP=0.00&MP=0.00&executeaffiliatepixel=Yes' as exact;
+select s2s.linktrust_edit_url('https://track.example.com/transaction.edit', 'p', click_id => '04_835477_fb93f424-788d-4c48-bfb1-98516f855839', approved => true, reason => 'paid & kept');
+select s2s.linktrust_edit_url('https://track.example.com', 'p', merchant_reference_id => 'W 1', campaign_id => '466744', merchant_payout => 12.345);
+create function pg_temp.refusal(command text) returns text language plpgsql as $$
+declare
+    said text; state text; detail text; hint text; result text;
+begin
+    execute command into result;
+    return coalesce(result, 'NULL');
+exception when others then
+    get stacked diagnostics said = message_text, state = returned_sqlstate,
+                            detail = pg_exception_detail, hint = pg_exception_hint;
+    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
+end $$;
+create function pg_temp.refused_ddl(command text) returns text language plpgsql as $$
+declare
+    said text; state text; detail text; hint text;
+begin
+    execute command;
+    return 'accepted';
+exception when others then
+    get stacked diagnostics said = message_text, state = returned_sqlstate,
+                            detail = pg_exception_detail, hint = pg_exception_hint;
+    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
+end $$;
+\pset format unaligned
+\pset tuples_only on
+select pg_temp.refusal('select s2s.linktrust_edit_url(' || arguments || ')') from (values
+    ($$null, 'p', 'T', approved => true$$), ($$'https://t.example', null, 'T', approved => true$$), ($$'https://t.example', '', 'T', approved => true$$),
+    ($$'ftp://t.example', 'p', 'T', approved => true$$), ($$'https://u:s3cret@t.example', 'p', 'T', approved => true$$),
+    ($$'https://t.example', 'p', approved => true$$), ($$'https://t.example', 'p', 'T', 'c', approved => true$$),
+    ($$'https://t.example', 'p', merchant_reference_id => 'M', approved => true$$), ($$'https://t.example', 'p', 'T', campaign_id => '1', approved => true$$),
+    ($$'https://t.example', 'p', 'T'$$), ($$'https://t.example', 'p', 'T', affiliate_payout => -1$$), ($$'https://t.example', 'p', 'T', merchant_payout => 'NaN'$$)
+) t(arguments);
+-- Servers and passwords.
+select pg_temp.refused_ddl('create server bad foreign data wrapper linktrust');
+select pg_temp.refused_ddl($$create server bad foreign data wrapper linktrust options (url 'http://t.example')$$);
+select pg_temp.refused_ddl($$create server bad foreign data wrapper linktrust options (url 'https://t.example', password 's3cret')$$);
+create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
+select pg_temp.refused_ddl('create user mapping for public server lt_eu');
+select pg_temp.refused_ddl($$create user mapping for public server lt_eu options (password '')$$);
+select pg_temp.refused_ddl($$create user mapping for public server lt_eu options (pass 's3cret')$$);
+create user mapping for public server lt_eu options (password 's3cret');
+select s2s.edit_url('lt_eu', 'T-1', approved => false);
+select pg_temp.refusal($$select s2s.report_sale('lt_eu', '1', 5, 'EUR', 'c')$$);
+-- Triggers: an order is cancelled, an amount is corrected.
+create table orders (id int primary key, status text, payout numeric, click_id s2s.click_id(linktrust));
+create trigger order_cancelled after update of status on orders for each row
+    when (new.status = 'cancelled' and old.status is distinct from new.status)
+    execute function s2s.edit_transaction('lt_eu', 'merchant_reference_id={id}', 'approved=no', 'affiliate_payout=0', 'merchant_payout=0');
+create trigger order_corrected after update of payout on orders for each row
+    execute function s2s.edit_transaction('lt_eu', 'affiliate_payout={payout}');
+insert into orders values (1, 'paid', 5, '04_835477_fb93f424-788d-4c48-bfb1-98516f855839'), (2, 'paid', 5, null);
+update orders set status = 'cancelled';
+update orders set payout = payout - 1.005;
+update orders set payout = -1 where id = 1;
+select action, transaction_id, click_id, parameters, due_at = 'infinity' as parked, last_error from s2s.queue order by id;
+select s2s.callback_url(id) from s2s.queue where due_at < 'infinity' order by id;
+select pg_temp.refused_ddl(format('create trigger bad after update on orders for each row execute function s2s.edit_transaction(%s)', arguments)) from (values
+    ($$'lt_eu', 'transaction_id={id}'$$), ($$'lt_eu', 'transaction_id={id}', 'click_id={click_id}', 'approved=no'$$),
+    ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$)
+) t(arguments);
+-- The password is nowhere but in the user mapping.
+select count(*) from s2s.queue q where q::text like '%s3cret%';
+-- Both of the manual's samples, the second of which is not well-formed.
+\pset format aligned
+\pset tuples_only off
+select succeeded, error_type, message, affiliate_payout, approved from s2s.linktrust_answer('<?xml version="1.0" encoding="UTF-8"?>
+<LinkTrust><ApiResponse action="ModifyTransaction"><Succeeded>True</Succeeded><SuppliedValues><TransactionId></TransactionId><CID></CID><AP>0.00</AP><MP>0.00</MP><A>no</A></SuppliedValues></ApiResponse></LinkTrust>');
+select succeeded, error_type, message from s2s.linktrust_answer('<?xml version="1.0" encoding="UTF-8"?>
+<LinkTrust><ApiResponse action="ModifyTransaction"><Succeeded>False</Succeeded><Error><Type>permanent</Type>
+<Message>Permanent Failure: Invalid authentication credentials.</Message></Error><SuppliedValues><CID><CID></SuppliedValues></ApiResponse></LinkTrust>');
+select * from s2s.linktrust_answer('<html>502</html>');
+select * from s2s.linktrust_answer('<!DOCTYPE x [<!ENTITY a "b">]><LinkTrust/>');
+delete from s2s.queue;
+drop table orders;
+drop server lt_eu cascade;
