@@ -216,15 +216,25 @@ fn catalog() -> Catalog {
         Catalog {
             queue: pg_sys::get_relname_relid(c"queue".as_ptr(), schema),
             sequence: pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema),
-            action: pg_sys::GetSysCacheOid(
-                pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
-                pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
-                pg_sys::Datum::from(c"action".as_ptr()),
-                pg_sys::Datum::from(schema),
-                pg_sys::Datum::null(),
-                pg_sys::Datum::null(),
-            ),
+            action: type_oid(c"action"),
         }
+    }
+}
+
+/// The OID of a type in the schema `s2s`.
+#[allow(unsafe_code)]
+pub fn type_oid(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
+            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(name.as_ptr()),
+            pg_sys::Datum::from(schema),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        )
     }
 }
 

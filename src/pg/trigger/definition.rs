@@ -7,6 +7,7 @@ use pgrx::{PgTupleDesc, pg_sys};
 use crate::callback::Action;
 use crate::mapping::{Mapping, MappingError, Names};
 use crate::network::NoSuchAction;
+use crate::pg::queue;
 use crate::pg::server::{self, ServerProblem};
 use crate::problem::{Class, Problem};
 
@@ -165,9 +166,10 @@ impl Definition<'_> {
             return (mapping, Some(problem));
         }
         if mapping.needs_click_id(self.action) {
+            let click_id = queue::type_oid(c"click_id");
             let click_ids: Vec<_> = columns
                 .iter()
-                .filter(|column| column.type_oid == click_id_type())
+                .filter(|column| column.type_oid == click_id)
                 .collect();
             match click_ids.as_slice() {
                 [one] => mapping.default_click_id(&one.name),
@@ -233,21 +235,4 @@ fn name_text(name: &pg_sys::NameData) -> String {
     unsafe { CStr::from_ptr(name.data.as_ptr()) }
         .to_string_lossy()
         .into_owned()
-}
-
-/// The OID of `s2s.click_id`.
-#[allow(unsafe_code)]
-fn click_id_type() -> pg_sys::Oid {
-    // SAFETY: catalog look-ups within a transaction.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
-        pg_sys::GetSysCacheOid(
-            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
-            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
-            pg_sys::Datum::from(c"click_id".as_ptr()),
-            pg_sys::Datum::from(schema),
-            pg_sys::Datum::null(),
-            pg_sys::Datum::null(),
-        )
-    }
 }
