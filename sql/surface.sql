@@ -95,7 +95,7 @@ cross join lateral (
 
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
-        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
         'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
     )
     execute function s2s.check_ddl();
@@ -170,6 +170,7 @@ comment on function s2s.report_lead() is 'trigger: queues a lead for each row; a
 comment on function s2s.report_sale() is 'trigger: queues a sale for each row; arguments: server, parameter=text {column} …';
 comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a lead and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
+comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
 comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, tells the worker of changed servers';
 comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
 

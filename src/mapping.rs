@@ -306,6 +306,13 @@ pub enum MappingError {
         /// The table's columns.
         columns: Vec<String>,
     },
+    /// A placeholder for a column that is generated when it is read.
+    VirtualColumn {
+        /// The column.
+        column: String,
+        /// The table.
+        table: String,
+    },
     /// No `click_id=`, and the table has no column of type `click_id`, or several.
     NoClickId {
         /// The table.
@@ -345,6 +352,14 @@ impl fmt::Display for MappingError {
                     Quoted(table)
                 )
             }
+            MappingError::VirtualColumn { column, table } => {
+                write!(
+                    f,
+                    "column {} of table {} is a virtual generated column",
+                    Quoted(column),
+                    Quoted(table)
+                )
+            }
             MappingError::NoClickId { table, columns } => match columns.len() {
                 0 => write!(
                     f,
@@ -365,7 +380,9 @@ impl Problem for MappingError {
     fn class(&self) -> Class {
         match self {
             MappingError::UnknownColumn { .. } => Class::UndefinedColumn,
-            MappingError::NoClickId { .. } => Class::InvalidDefinition,
+            MappingError::VirtualColumn { .. } | MappingError::NoClickId { .. } => {
+                Class::InvalidDefinition
+            }
             _ => Class::InvalidParameter,
         }
     }
@@ -391,6 +408,9 @@ impl Problem for MappingError {
             MappingError::TemplateWants { option, .. } => Some(format!(
                 "The server's option \"{option}\" has a placeholder for it."
             )),
+            MappingError::VirtualColumn { .. } => {
+                Some("Triggers do not see the values of such columns.".to_owned())
+            }
             MappingError::NoClickId { columns, .. } if !columns.is_empty() => Some(format!(
                 "They are {}.",
                 list(columns.iter().map(String::as_str))
@@ -421,6 +441,10 @@ impl Problem for MappingError {
             MappingError::UnknownColumn {
                 column, columns, ..
             } => did_you_mean("columns", column, columns.iter().map(String::as_str)),
+            MappingError::VirtualColumn { .. } => {
+                "Make it a STORED generated column, or name the columns that it is made of."
+                    .to_owned()
+            }
             MappingError::NoClickId { .. } => {
                 "Add an argument click_id={column} that says where the click id is.".to_owned()
             }

@@ -202,6 +202,23 @@ impl Server {
         }
     }
 
+    /// Refuses what [`Server::url`] refuses, without building the URL where that is possible.
+    pub fn check_parameters(
+        &self,
+        action: Action,
+        parameters: &Parameters,
+    ) -> Result<(), Unsendable> {
+        match (&self.account, action) {
+            (Account::TradeTracker(_), Action::Lead) => Lead::parse(parameters).map(drop)?,
+            (Account::TradeTracker(_), Action::Sale) => Sale::parse(parameters).map(drop)?,
+            (Account::LinkTrust(account), Action::Edit) => {
+                Edit::parse(parameters, account.campaign_id).map(drop)?;
+            }
+            _ => self.url(action, parameters).map(drop)?,
+        }
+        Ok(())
+    }
+
     /// The URL as sent: what [`Server::url`] built, with the password if the network wants one.
     /// It is never stored.
     pub fn url_as_sent<'a>(

@@ -11,6 +11,7 @@ mod edits;
 mod error;
 mod functions;
 mod launcher;
+mod preview;
 mod queue;
 mod server;
 mod settings;

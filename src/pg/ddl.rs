@@ -7,7 +7,6 @@ use pgrx::{pg_sys, spi};
 use super::error::{PgResult, report_in};
 use super::trigger::Definition;
 use super::{queue, wake};
-use crate::callback::Action;
 
 /// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
 const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
@@ -32,7 +31,7 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     let what = match tag {
         // A schema can be made with tables and triggers in it.
         b"CREATE TRIGGER" | b"CREATE SCHEMA" => What::Everything,
-        b"ALTER TABLE" => What::Columns,
+        b"ALTER TABLE" | b"ALTER FOREIGN TABLE" => What::Columns,
         _ => {
             wake::reload_at_commit();
             return Ok(());
@@ -69,52 +68,20 @@ fn triggers_of_command() -> PgResult<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
 }
 
 /// Raises an error if a trigger of ours could not work.
-#[allow(unsafe_code)]
 fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResult<()> {
-    // SAFETY: the relation is open while its triggers are looked at; PostgreSQL keeps so many
-    // triggers in its cache.
-    unsafe {
-        let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as i32);
-        let triggers = (*relation).trigdesc;
-        let mut result = Ok(());
-        if !triggers.is_null() {
-            let count = (*triggers).numtriggers as usize;
-            let found = std::slice::from_raw_parts((*triggers).triggers, count)
-                .iter()
-                .find(|candidate| candidate.tgoid == trigger);
-            if let Some(trigger) = found {
-                let definition = Definition {
-                    trigger,
-                    table: relation,
-                    action: action_of(trigger.tgfoid),
-                };
-                result = match what {
-                    What::Everything => definition.check(),
-                    What::Columns if trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
-                    What::Columns => definition.check_columns(),
-                }
-                .map_err(|problem| report_in(Some(&definition.place()), &problem));
+    Definition::find(
+        table,
+        |candidate| candidate.tgoid == trigger,
+        |found| {
+            let Some(definition) = found else {
+                return Ok(());
+            };
+            match what {
+                What::Everything => definition.check(),
+                What::Columns if definition.trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
+                What::Columns => definition.check_columns(),
             }
-        }
-        pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);
-        result
-    }
-}
-
-/// What a trigger function of ours reports.
-#[allow(unsafe_code)]
-fn action_of(function: pg_sys::Oid) -> Action {
-    // SAFETY: a catalog look-up within a transaction; the name is NUL-terminated.
-    let name = unsafe {
-        let name = pg_sys::get_func_name(function);
-        if name.is_null() {
-            c""
-        } else {
-            std::ffi::CStr::from_ptr(name)
-        }
-    };
-    Action::ALL
-        .into_iter()
-        .find(|action| action.function().as_bytes() == name.to_bytes())
-        .unwrap_or(Action::Lead)
+            .map_err(|problem| report_in(Some(&definition.place()), &problem))
+        },
+    )
 }

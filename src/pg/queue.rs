@@ -1,18 +1,13 @@
-//! The queue: all SQL that runs from Rust, and the insertion of callbacks.
-//!
-//! Callbacks are inserted without SQL: the inserting role needs no rights on the queue, gains
-//! none, and there is nothing to plan.
+//! The queue: all SQL that runs from Rust. Callbacks are put into it by [`insert`], without SQL.
 
 use std::ffi::CStr;
 
-use pgrx::datum::JsonB;
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::prelude::*;
 
-use super::wake;
-use crate::callback::{Action, Parameters};
-use crate::delivery::{Columns, Timestamp};
+pub mod insert;
+mod target;
+
+pub use insert::{Bulk, Entry, enqueue};
 
 /// The names of all servers that callbacks are queued for: one step through the index each.
 pub const QUEUED_SERVERS: &str = "
@@ -177,48 +172,27 @@ join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction') and t.tgparentid = 0
 order by t.oid";
 
-/// A callback to be queued.
-pub struct Entry<'a> {
-    /// The server's name.
-    pub server: &'a str,
-    /// What happened.
-    pub action: Action,
-    /// What is to be said.
-    pub said: &'a Parameters<'a>,
-    /// Why it cannot be sent: the callback is parked with this reason.
-    pub problem: Option<&'a str>,
-}
-
-/// The columns of `s2s.queue`, by number.
-const COLUMNS: usize = 10;
-
-/// Inserts a callback, wakes the worker at commit, and returns the callback's id.
-pub fn enqueue(entry: &Entry) -> i64 {
-    let id = insert(entry);
-    if entry.problem.is_none() {
-        wake::at_commit();
-    }
-    id
-}
-
-/// The tables and types that an insertion needs, looked up by name.
-struct Catalog {
-    queue: pg_sys::Oid,
-    sequence: pg_sys::Oid,
-    action: pg_sys::Oid,
-}
-
+/// Whether the extension is in this database, with its tables.
 #[allow(unsafe_code)]
-fn catalog() -> Catalog {
-    // SAFETY: catalog look-ups within a transaction. `s2s` exists where our functions do.
+pub fn exists() -> bool {
+    const NAME: &CStr = c"pgrx-ext";
+    // SAFETY: catalog look-ups within a transaction.
     unsafe {
-        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), false);
-        Catalog {
-            queue: pg_sys::get_relname_relid(c"queue".as_ptr(), schema),
-            sequence: pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema),
-            action: type_oid(c"action"),
-        }
+        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
+        pg_sys::get_extension_oid(NAME.as_ptr(), true) != pg_sys::InvalidOid
+            && schema != pg_sys::InvalidOid
+            && pg_sys::get_relname_relid(c"queue".as_ptr(), schema) != pg_sys::InvalidOid
     }
+}
+
+/// Rows of a table, each with itself as JSON, the first `$1`. A row trigger of a table does not
+/// fire for its children; that of a partitioned table does.
+pub fn preview_rows(schema: &str, table: &str, is_partitioned: bool) -> String {
+    let table = pgrx::spi::quote_qualified_identifier(schema, table);
+    let only = if is_partitioned { "" } else { "only " };
+    format!(
+        "select pg_catalog.to_jsonb(r.*)::pg_catalog.text, r.* from {only}{table} as r limit $1"
+    )
 }
 
 /// The OID of a type in the schema `s2s`.
@@ -235,129 +209,5 @@ pub fn type_oid(name: &CStr) -> pg_sys::Oid {
             pg_sys::Datum::null(),
             pg_sys::Datum::null(),
         )
-    }
-}
-
-/// The OID of a label of the enum `s2s.action`.
-#[allow(unsafe_code)]
-fn action_label(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
-    let label = match action {
-        Action::Lead => c"lead",
-        Action::Sale => c"sale",
-        Action::Edit => c"edit",
-    };
-    // SAFETY: a catalog look-up within a transaction.
-    unsafe {
-        pg_sys::GetSysCacheOid(
-            pg_sys::SysCacheIdentifier::ENUMTYPOIDNAME as i32,
-            pg_sys::Anum_pg_enum_oid as pg_sys::AttrNumber,
-            pg_sys::Datum::from(action_type),
-            pg_sys::Datum::from(label.as_ptr()),
-            pg_sys::Datum::null(),
-            pg_sys::Datum::null(),
-        )
-    }
-}
-
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" {
-    /// `nextval` without a check of rights; not in pgrx's bindings.
-    fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
-}
-
-#[allow(unsafe_code)]
-fn insert(entry: &Entry) -> i64 {
-    let catalog = catalog();
-    let columns = Columns::of(entry.action, entry.said);
-    let parameters: serde_json::Map<_, _> = columns
-        .parameters
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).into()))
-        .collect();
-    let parked = entry.problem.is_some();
-    // SAFETY: the Datums are of the columns' types, in their order; all is palloc'ed in the
-    // current context. The table stays open until the tuple is in.
-    unsafe {
-        let id = pg_guard_ffi_boundary(|| nextval_internal(catalog.sequence, false));
-        // Of two callbacks of one transaction id, the one that is queued later is due later, even
-        // if its transaction started earlier.
-        let now = pg_sys::GetCurrentTimestamp();
-        let due_at = if parked { Timestamp::INFINITY.0 } else { now };
-        let label = action_label(catalog.action, entry.action);
-        let datums: [Option<pg_sys::Datum>; COLUMNS] = [
-            id.into_datum(),
-            entry.server.into_datum(),
-            Some(pg_sys::Datum::from(label)),
-            columns.transaction_id.into_datum(),
-            columns
-                .click_id
-                .as_ref()
-                .and_then(|id| id.as_str().into_datum()),
-            JsonB(serde_json::Value::Object(parameters)).into_datum(),
-            Some(pg_sys::Datum::from(
-                pg_sys::GetCurrentTransactionStartTimestamp(),
-            )),
-            Some(pg_sys::Datum::from(due_at)),
-            0i32.into_datum(),
-            entry.problem.and_then(|problem| problem.into_datum()),
-        ];
-        let mut values = datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null()));
-        let mut nulls = datums.map(|datum| datum.is_none());
-        let queue = pg_sys::table_open(catalog.queue, pg_sys::RowExclusiveLock as i32);
-        let tuple =
-            pg_sys::heap_form_tuple((*queue).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
-        pg_sys::simple_heap_insert(queue, tuple);
-        insert_into_indexes(queue, tuple);
-        pg_sys::heap_freetuple(tuple);
-        // The lock is kept until the transaction ends.
-        pg_sys::table_close(queue, pg_sys::NoLock as i32);
-        id
-    }
-}
-
-/// Inserts a tuple into the indexes in which it belongs, those that somebody else added too.
-///
-/// # Safety
-///
-/// `queue` is the open queue, `tuple` a tuple that was just inserted.
-#[allow(unsafe_code)]
-unsafe fn insert_into_indexes(queue: pg_sys::Relation, tuple: pg_sys::HeapTuple) {
-    // SAFETY: as the caller says; the slot holds the tuple and the executor state lives until all
-    // is done.
-    unsafe {
-        let slot = pg_sys::MakeSingleTupleTableSlot((*queue).rd_att, &pg_sys::TTSOpsHeapTuple);
-        pg_sys::ExecStoreHeapTuple(tuple, slot, false);
-        let state = pg_sys::CreateExecutorState();
-        let info =
-            pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
-        pg_sys::InitResultRelInfo(info, queue, 1, std::ptr::null_mut(), 0);
-        pg_sys::ExecOpenIndices(info, false);
-        pg_sys::ExecInsertIndexTuples(
-            info,
-            slot,
-            state,
-            false,
-            false,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
-            false,
-        );
-        pg_sys::ExecCloseIndices(info);
-        pg_sys::FreeExecutorState(state);
-        pg_sys::ExecDropSingleTupleTableSlot(slot);
-    }
-}
-
-/// Whether the extension is in this database, with its tables.
-#[allow(unsafe_code)]
-pub fn exists() -> bool {
-    const NAME: &CStr = c"pgrx-ext";
-    // SAFETY: catalog look-ups within a transaction.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
-        pg_sys::get_extension_oid(NAME.as_ptr(), true) != pg_sys::InvalidOid
-            && schema != pg_sys::InvalidOid
-            && pg_sys::get_relname_relid(c"queue".as_ptr(), schema) != pg_sys::InvalidOid
     }
 }

@@ -31,8 +31,10 @@ pub enum TriggerProblem {
     NoSuchAction(NoSuchAction),
     /// Its arguments make no mapping.
     Mapping(MappingError),
-    /// BEFORE, INSTEAD OF, DELETE, TRUNCATE or statement level.
+    /// BEFORE, INSTEAD OF, DELETE, TRUNCATE, or on a view.
     Timing(&'static str),
+    /// Statement level without the new rows.
+    NoTransitionTable,
 }
 
 impl std::fmt::Display for TriggerProblem {
@@ -43,6 +45,9 @@ impl std::fmt::Display for TriggerProblem {
             TriggerProblem::NoSuchAction(problem) => problem.fmt(f),
             TriggerProblem::Mapping(problem) => problem.fmt(f),
             TriggerProblem::Timing(what) => write!(f, "{what} is not supported"),
+            TriggerProblem::NoTransitionTable => {
+                f.write_str("a FOR EACH STATEMENT trigger needs a transition table")
+            }
         }
     }
 }
@@ -53,7 +58,9 @@ impl TriggerProblem {
             TriggerProblem::Server(problem) => Some(problem),
             TriggerProblem::NoSuchAction(problem) => Some(problem),
             TriggerProblem::Mapping(problem) => Some(problem),
-            TriggerProblem::NoServer | TriggerProblem::Timing(_) => None,
+            TriggerProblem::NoServer
+            | TriggerProblem::Timing(_)
+            | TriggerProblem::NoTransitionTable => None,
         }
     }
 }
@@ -76,19 +83,52 @@ impl Problem for TriggerProblem {
                 Some("Write for example report_lead('server', 'transaction_id={id}').".to_owned())
             }
             TriggerProblem::Timing(_) => {
-                Some("Make it AFTER INSERT OR UPDATE … FOR EACH ROW.".to_owned())
+                Some("Make it AFTER INSERT OR UPDATE on a table.".to_owned())
             }
+            TriggerProblem::NoTransitionTable => Some(
+                "Write AFTER INSERT ON … REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT, and another trigger for UPDATE."
+                    .to_owned(),
+            ),
             _ => self.inner().and_then(Problem::hint),
         }
     }
 }
 
 impl Definition<'_> {
+    /// Calls `with` with the first trigger of ours on a table that `is_it` picks.
+    #[allow(unsafe_code)]
+    pub fn find<R>(
+        table: pg_sys::Oid,
+        is_it: impl Fn(&pg_sys::Trigger) -> bool,
+        with: impl FnOnce(Option<Definition>) -> R,
+    ) -> R {
+        // SAFETY: the relation is open while its triggers are looked at; PostgreSQL keeps so many
+        // triggers in its cache.
+        unsafe {
+            let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as i32);
+            let triggers = (*relation).trigdesc.as_ref();
+            let all = triggers.map_or(&[][..], |triggers| {
+                std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize)
+            });
+            let found = all
+                .iter()
+                .filter(|trigger| is_it(trigger))
+                .find_map(|trigger| {
+                    Some(Definition {
+                        trigger,
+                        table: relation,
+                        action: action_of(trigger.tgfoid)?,
+                    })
+                });
+            let result = with(found);
+            pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);
+            result
+        }
+    }
+
     /// Compiles the trigger and reports everything that is wrong with it.
     pub fn check(&self) -> Result<(), TriggerProblem> {
-        if let Some(what) = self.wrong_timing() {
-            return Err(TriggerProblem::Timing(what));
-        }
+        self.check_timing()?;
         let arguments = self.arguments();
         let server = match arguments.first() {
             None => return Err(TriggerProblem::NoServer),
@@ -114,22 +154,25 @@ impl Definition<'_> {
         }
     }
 
-    /// What is wrong with when it fires, if anything is.
-    pub fn wrong_timing(&self) -> Option<&'static str> {
+    /// Refuses what it cannot be fired by.
+    pub fn check_timing(&self) -> Result<(), TriggerProblem> {
         let kind = u32::from(self.trigger.tgtype as u16);
         let is = |bit: u32| kind & bit != 0;
-        if is(pg_sys::TRIGGER_TYPE_BEFORE) {
-            Some("a BEFORE trigger")
-        } else if is(pg_sys::TRIGGER_TYPE_INSTEAD) {
-            Some("an INSTEAD OF trigger")
-        } else if is(pg_sys::TRIGGER_TYPE_DELETE) {
-            Some("a DELETE trigger")
-        } else if is(pg_sys::TRIGGER_TYPE_TRUNCATE) {
-            Some("a TRUNCATE trigger")
-        } else if !is(pg_sys::TRIGGER_TYPE_ROW) {
-            Some("a FOR EACH STATEMENT trigger")
-        } else {
-            None
+        if self.kind() == pg_sys::RELKIND_VIEW {
+            return Err(TriggerProblem::Timing("a trigger on a view"));
+        }
+        let unsupported = [
+            (pg_sys::TRIGGER_TYPE_BEFORE, "a BEFORE trigger"),
+            (pg_sys::TRIGGER_TYPE_INSTEAD, "an INSTEAD OF trigger"),
+            (pg_sys::TRIGGER_TYPE_DELETE, "a DELETE trigger"),
+            (pg_sys::TRIGGER_TYPE_TRUNCATE, "a TRUNCATE trigger"),
+        ];
+        if let Some((_, what)) = unsupported.into_iter().find(|(bit, _)| is(*bit)) {
+            return Err(TriggerProblem::Timing(what));
+        }
+        match is(pg_sys::TRIGGER_TYPE_ROW) || !self.trigger.tgnewtable.is_null() {
+            true => Ok(()),
+            false => Err(TriggerProblem::NoTransitionTable),
         }
     }
 
@@ -165,11 +208,19 @@ impl Definition<'_> {
             };
             return (mapping, Some(problem));
         }
+        let is_virtual = |name: &&str| {
+            let named = columns.iter().find(|column| column.name == *name);
+            named.is_some_and(|column| column.is_virtual)
+        };
+        let computed = mapping.columns().find(is_virtual).map(str::to_owned);
+        if let Some(column) = computed {
+            return (mapping, Some(MappingError::VirtualColumn { column, table }));
+        }
         if mapping.needs_click_id(self.action) {
             let click_id = queue::type_oid(c"click_id");
             let click_ids: Vec<_> = columns
                 .iter()
-                .filter(|column| column.type_oid == click_id)
+                .filter(|column| column.base_type() == click_id)
                 .collect();
             match click_ids.as_slice() {
                 [one] => mapping.default_click_id(&one.name),
@@ -187,10 +238,50 @@ impl Definition<'_> {
         (mapping, None)
     }
 
+    /// The table's OID.
     #[allow(unsafe_code)]
-    fn table_name(&self) -> String {
+    pub fn table_oid(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open.
+        unsafe { (*self.table).rd_id }
+    }
+
+    /// The table's name, without its schema's.
+    #[allow(unsafe_code)]
+    pub fn table_name(&self) -> String {
         // SAFETY: the relation is open.
         unsafe { name_text(&(*(*self.table).rd_rel).relname) }
+    }
+
+    /// The name of the table's schema.
+    #[allow(unsafe_code)]
+    pub fn schema_name(&self) -> String {
+        // SAFETY: the relation is open; its schema is there as long as it is.
+        unsafe {
+            let name = pg_sys::get_namespace_name((*(*self.table).rd_rel).relnamespace);
+            CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
+    }
+
+    /// Whether the table is partitioned.
+    pub fn is_partitioned(&self) -> bool {
+        self.kind() == pg_sys::RELKIND_PARTITIONED_TABLE
+    }
+
+    /// `pg_class.relkind`
+    #[allow(unsafe_code)]
+    fn kind(&self) -> u8 {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.table).rd_rel).relkind as u8 }
+    }
+
+    /// An empty slot for rows of the table, in the current memory context.
+    #[allow(unsafe_code)]
+    pub fn new_slot(&self) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: the relation is open; the copy of its descriptor lives as long as the slot.
+        unsafe {
+            let descriptor = pg_sys::CreateTupleDescCopy((*self.table).rd_att);
+            pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsVirtual)
+        }
     }
 
     /// The table's columns, less dropped ones.
@@ -206,6 +297,7 @@ impl Definition<'_> {
                 place,
                 name: name_text(&attribute.attname),
                 type_oid: attribute.atttypid,
+                is_virtual: attribute.attgenerated as u8 == VIRTUAL,
             })
             .collect()
     }
@@ -227,6 +319,37 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub type_oid: pg_sys::Oid,
+    /// It is generated when it is read: a trigger does not see its value.
+    is_virtual: bool,
+}
+
+/// `pg_attribute.attgenerated` of such a column, from PostgreSQL 18 on.
+const VIRTUAL: u8 = b'v';
+
+/// What a trigger function reports, if it is one of ours.
+#[allow(unsafe_code)]
+fn action_of(function: pg_sys::Oid) -> Option<Action> {
+    // SAFETY: catalog look-ups within a transaction; the name is NUL-terminated.
+    let name = unsafe {
+        let ours = pg_sys::get_namespace_oid(c"s2s".as_ptr(), true);
+        let name = pg_sys::get_func_name(function);
+        if name.is_null() || pg_sys::get_func_namespace(function) != ours {
+            return None;
+        }
+        CStr::from_ptr(name)
+    };
+    Action::ALL
+        .into_iter()
+        .find(|action| action.function().as_bytes() == name.to_bytes())
+}
+
+impl Column {
+    /// Its type, or what that is a domain over.
+    #[allow(unsafe_code)]
+    fn base_type(&self) -> pg_sys::Oid {
+        // SAFETY: a catalog look-up within a transaction.
+        unsafe { pg_sys::getBaseType(self.type_oid) }
+    }
 }
 
 #[allow(unsafe_code)]

@@ -1,0 +1,289 @@
+//! A trigger, compiled: what each row says to which server.
+//!
+//! A plan is kept for the session while the table's definition and the servers stand: an
+//! invalidation of either drops it. When a row fires a trigger that could not be compiled any
+//! more, the user's statement succeeds all the same, and a callback with what is known of the row
+//! is parked with the reason.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::PgMemoryContexts;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::definition::Definition;
+use super::row::{OutputFunction, Row};
+use crate::callback::edit::is_unidentified;
+use crate::callback::{Action, Parameters, is_organic};
+use crate::mapping::{MappingError, Names, Piece};
+use crate::network::Server;
+use crate::pg::error::{PgResult, report_in};
+use crate::pg::queue::Entry;
+use crate::pg::server::{self, ServerProblem};
+use crate::pg::settings::{self, OnInvalidRow};
+use crate::problem::Problem;
+
+/// A trigger, compiled.
+pub struct Plan {
+    action: Action,
+    /// The server's name, as the trigger's first argument says it.
+    server_name: String,
+    /// The server, unless it is gone or broken.
+    server: Result<Server, ServerProblem>,
+    parameters: Vec<(String, Vec<Part>)>,
+    /// So many of the table's columns, from the first, hold all that is read.
+    columns: usize,
+    /// The click id alone says whether there is somebody to credit, or a transaction to edit.
+    goes_by_click: bool,
+    /// What is wrong with the mapping, if anything is.
+    problem: Option<MappingError>,
+    /// The table, for invalidation.
+    table: pg_sys::Oid,
+    /// Neither the table nor a server has changed since.
+    valid: Cell<bool>,
+    /// Holds what the output functions keep between calls.
+    _memory: PgMemoryContexts,
+}
+
+/// A piece of a parameter's text.
+enum Part {
+    Text(String),
+    Column {
+        /// Its place in the row, from 0.
+        place: usize,
+        output: OutputFunction,
+    },
+}
+
+/// What a row comes to.
+pub enum Outcome {
+    /// Nobody is credited, or no network knows of the transaction: nothing is said.
+    Nobody,
+    /// It can be said.
+    Valid,
+    /// It cannot be said.
+    Invalid(Box<dyn Problem>),
+}
+
+impl Plan {
+    /// Compiles a trigger as well as it can be.
+    fn new(definition: &Definition) -> Plan {
+        let arguments = definition.arguments();
+        let server_name = arguments.first().cloned().unwrap_or_default();
+        let server = server::read(&server_name);
+        let names = server
+            .as_ref()
+            .ok()
+            .and_then(|server| server.names(definition.action).ok())
+            .unwrap_or(Names::ANY);
+        let (mapping, problem) = definition.mapping(&arguments, names);
+        // It outlives the statement: a child of the top context, deleted with the plan.
+        // SAFETY: creating a context is all that happens there.
+        #[allow(unsafe_code)]
+        let memory = unsafe {
+            PgMemoryContexts::TopMemoryContext.switch_to(|_| PgMemoryContexts::new("s2s trigger"))
+        };
+        let columns = definition.columns();
+        let find = |name: &str| columns.iter().find(|column| column.name == name);
+        let mut columns_read = 0;
+        let mut part = |piece: &Piece| match piece {
+            Piece::Text(text) => Some(Part::Text(text.clone())),
+            Piece::Column(name) => find(name).map(|column| {
+                columns_read = columns_read.max(column.place + 1);
+                Part::Column {
+                    place: column.place,
+                    output: OutputFunction::new(column.type_oid, &memory),
+                }
+            }),
+        };
+        let parameters = mapping
+            .parameters()
+            .map(|(name, template)| {
+                let parts = template.pieces().iter().filter_map(&mut part).collect();
+                (name.to_owned(), parts)
+            })
+            .collect();
+        Plan {
+            action: definition.action,
+            server_name,
+            server,
+            goes_by_click: mapping.goes_by_click(definition.action),
+            parameters,
+            columns: columns_read,
+            problem,
+            table: definition.table_oid(),
+            valid: Cell::new(true),
+            _memory: memory,
+        }
+    }
+
+    /// A row of the trigger's table.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds such a row as long as what is returned lives.
+    #[allow(unsafe_code)]
+    pub unsafe fn row(&self, slot: *mut pg_sys::TupleTableSlot) -> Row {
+        // SAFETY: as the caller says.
+        unsafe { Row::new(slot, self.columns) }
+    }
+
+    /// What the row says.
+    pub fn said(&self, row: &Row) -> Parameters<'_> {
+        let mut said = Parameters::new();
+        for (name, parts) in &self.parameters {
+            if let [Part::Text(text)] = parts.as_slice() {
+                said.set(name.as_str(), text.as_str());
+                continue;
+            }
+            let mut text = String::new();
+            for part in parts {
+                match part {
+                    Part::Text(literal) => text.push_str(literal),
+                    Part::Column { place, output } => row.append(&mut text, *place, output),
+                }
+            }
+            said.set(name.as_str(), text);
+        }
+        said
+    }
+
+    /// Whether it can be sent.
+    pub fn judge(&self, said: &Parameters) -> Outcome {
+        let valid = match (&self.server, &self.problem) {
+            (Err(problem), _) => return Outcome::Invalid(Box::new(problem.clone())),
+            (Ok(_), Some(problem)) => return Outcome::Invalid(Box::new(problem.clone())),
+            (Ok(_), None) if self.goes_by_click && self.is_nobody(said) => return Outcome::Nobody,
+            (Ok(server), None) => server.check_parameters(self.action, said),
+        };
+        match valid {
+            Ok(()) => Outcome::Valid,
+            Err(problem) => Outcome::Invalid(Box::new(problem)),
+        }
+    }
+
+    /// The URL that says it, without the password; `None` if it cannot be said.
+    pub fn url(&self, said: &Parameters) -> Option<String> {
+        let server = self.server.as_ref().ok()?;
+        server.url(self.action, said).ok()
+    }
+
+    /// An organic customer, or an edit of a transaction that no network knows.
+    fn is_nobody(&self, said: &Parameters) -> bool {
+        match self.action {
+            Action::Lead | Action::Sale => is_organic(said),
+            Action::Edit => is_unidentified(said),
+        }
+    }
+
+    /// Queues what the row has to say.
+    pub fn report(&self, row: &Row, enqueue: impl FnOnce(&Entry) -> i64) -> PgResult<()> {
+        let said = self.said(row);
+        let entry = Entry {
+            server: &self.server_name,
+            action: self.action,
+            said: &said,
+            problem: None,
+        };
+        match self.judge(&said) {
+            Outcome::Nobody => {}
+            Outcome::Valid => {
+                enqueue(&entry);
+            }
+            Outcome::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
+                return Err(report_in(None, problem.as_ref()));
+            }
+            Outcome::Invalid(problem) => {
+                let reason = problem.one_line();
+                let id = enqueue(&Entry {
+                    problem: Some(&reason),
+                    ..entry
+                });
+                log!(
+                    "s2s: callback {id} for server \"{}\" is parked: {reason}",
+                    self.server_name
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// The session's plans, by trigger.
+    static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
+    /// How often tables or servers changed: a plan that was compiled meanwhile is not kept.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The plan of a trigger, compiled if there is none that is valid.
+pub fn plan_of(definition: &Definition) -> Rc<Plan> {
+    let oid = definition.trigger.tgoid;
+    let found = PLANS.with_borrow(|plans| plans.get(&oid).filter(|plan| plan.valid.get()).cloned());
+    if let Some(plan) = found {
+        return plan;
+    }
+    watch_catalogs();
+    let changes = CHANGES.get();
+    let plan = Rc::new(Plan::new(definition));
+    plan.valid.set(CHANGES.get() == changes);
+    let old: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
+        let old = plans
+            .extract_if(|_, plan| !plan.valid.get())
+            .map(|(_, plan)| plan)
+            .collect();
+        plans.insert(oid, plan.clone());
+        old
+    });
+    // Dropping old plans frees memory of PostgreSQL's: not while the map is borrowed.
+    drop(old);
+    plan
+}
+
+#[allow(unsafe_code)]
+fn watch_catalogs() {
+    if WATCHING.replace(true) {
+        return;
+    }
+    // SAFETY: the callbacks have the right forms and live as long as the process.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(table_changed), pg_sys::Datum::null());
+        for cache in [
+            pg_sys::SysCacheIdentifier::FOREIGNSERVEROID,
+            pg_sys::SysCacheIdentifier::FOREIGNDATAWRAPPEROID,
+        ] {
+            pg_sys::CacheRegisterSyscacheCallback(
+                cache as i32,
+                Some(server_changed),
+                pg_sys::Datum::null(),
+            );
+        }
+    }
+}
+
+/// Invalidation may come in the midst of anything: it only marks.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn table_changed(_: pg_sys::Datum, table: pg_sys::Oid) {
+    invalidate(|plan| table == pg_sys::InvalidOid || plan.table == table);
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn server_changed(_: pg_sys::Datum, _: i32, _: u32) {
+    invalidate(|_| true);
+}
+
+fn invalidate(concerns: impl Fn(&Plan) -> bool) {
+    CHANGES.set(CHANGES.get() + 1);
+    PLANS.with(|plans| {
+        // The map is never borrowed across a call of PostgreSQL's, so it is free here.
+        if let Ok(plans) = plans.try_borrow() {
+            plans
+                .values()
+                .filter(|plan| concerns(plan))
+                .for_each(|plan| plan.valid.set(false));
+        }
+    });
+}

@@ -1,0 +1,71 @@
+//! A row of a table with a trigger, and how its values become text.
+
+use std::cell::UnsafeCell;
+use std::ffi::CStr;
+
+use pgrx::PgMemoryContexts;
+use pgrx::pg_sys;
+
+/// A row, in a slot of the executor's.
+pub struct Row(*mut pg_sys::TupleTableSlot);
+
+impl Row {
+    /// The row in `slot`, with its first `columns` columns taken apart.
+    ///
+    /// # Safety
+    ///
+    /// The slot holds a row of the table that the plan was made for, as long as this lives.
+    #[allow(unsafe_code)]
+    pub unsafe fn new(slot: *mut pg_sys::TupleTableSlot, columns: usize) -> Row {
+        // SAFETY: as the caller says; the table has so many columns.
+        unsafe {
+            if usize::try_from((*slot).tts_nvalid).is_ok_and(|valid| valid < columns) {
+                pg_sys::slot_getsomeattrs_int(slot, columns as i32);
+            }
+        }
+        Row(slot)
+    }
+
+    /// Appends a column's value as text; nothing for NULL.
+    #[allow(unsafe_code)]
+    pub fn append(&self, text: &mut String, place: usize, output: &OutputFunction) {
+        // SAFETY: the column was taken apart; the output function is that of its type.
+        unsafe {
+            if !*(*self.0).tts_isnull.add(place) {
+                output.append(text, *(*self.0).tts_values.add(place));
+            }
+        }
+    }
+}
+
+/// A type's output function, looked up once. It keeps what it likes in its `FmgrInfo`.
+pub struct OutputFunction(Box<UnsafeCell<pg_sys::FmgrInfo>>);
+
+impl OutputFunction {
+    /// Looks it up; what it keeps is in `memory`.
+    #[allow(unsafe_code)]
+    pub fn new(type_oid: pg_sys::Oid, memory: &PgMemoryContexts) -> OutputFunction {
+        let output = OutputFunction(Box::default());
+        let mut function = pg_sys::InvalidOid;
+        let mut is_varlena = false;
+        // SAFETY: catalog look-ups within a transaction; the FmgrInfo has an address of its own
+        // and nobody else looks at it.
+        unsafe {
+            pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut is_varlena);
+            pg_sys::fmgr_info_cxt(function, output.0.get(), memory.value());
+        }
+        output
+    }
+
+    /// Appends a value as text.
+    ///
+    /// # Safety
+    ///
+    /// `value` is of the function's type.
+    #[allow(unsafe_code)]
+    unsafe fn append(&self, text: &mut String, value: pg_sys::Datum) {
+        // SAFETY: as the caller says. It returns a NUL-terminated string in the current context.
+        let output = unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.0.get(), value)) };
+        text.push_str(&output.to_string_lossy());
+    }
+}

@@ -1,0 +1,64 @@
+-- What a trigger would send for rows that are there already.
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com');
+create user mapping for public server lt_eu options (password 's3cret');
+create table orders (id int, gone int, total numeric, status text, click_id s2s.click_id);
+alter table orders drop column gone;
+insert into orders values
+    (1, 49.9, 'paid', '0::12345::reference::::1405418672'), (2, 12345678901234567890.5, 'cancelled', 'c'),
+    (3, -1, 'paid', 'c'), (4, 4, 'cancelled', null);
+create trigger report_order after insert on orders for each row
+    execute function s2s.report_sale('games_nl', 'transaction_id={id}', 'amount={total}', 'currency=EUR');
+create trigger big_order after insert on orders for each row when (new.total > 10)
+    execute function s2s.report_sale('games_nl', 'transaction_id={id}', 'amount={total}', 'currency=EUR');
+create trigger order_cancelled after update of status on orders for each row
+    when (new.status = 'cancelled' and old.status is distinct from new.status)
+    execute function s2s.edit_transaction('lt_eu', 'transaction_id=T-{id}', 'approved=no');
+create trigger all_orders after insert on orders referencing new table as new_orders for each statement
+    execute function s2s.report_sale('games_nl', 'transaction_id={id}', 'amount={total}', 'currency=EUR');
+create function nothing() returns trigger language plpgsql as 'begin return null; end';
+create trigger not_ours after insert on orders for each row execute function nothing();
+\pset format unaligned
+select * from s2s.preview('orders', 'report_order');
+select row_data ->> 'id' as id, url from s2s.preview('orders', 'big_order');
+select row_data ->> 'id' as id, url from s2s.preview('orders', 'order_cancelled');
+select row_data ->> 'id' as id, url, problem from s2s.preview('orders', 'all_orders', 2);
+select row_data ->> 'id' as id from s2s.preview("table" => 'orders', trigger_name => 'report_order', row_limit => null);
+select count(*) from s2s.preview('orders', 'report_order', 0);
+select count(*) from s2s.preview(null, 'report_order');
+select * from s2s.preview('orders', 'report_order', -1);
+select * from s2s.preview('orders', 'report_orders');
+select * from s2s.preview('orders', 'not_ours');
+select * from s2s.preview('pg_class', 'report_order');
+select count(*) from s2s.queue;
+-- As the user: who may not read the table, or not use the server, sees nothing.
+create role analyst;
+set role analyst;
+select * from s2s.preview('orders', 'report_order');
+reset role;
+grant usage on foreign server games_nl to analyst;
+set role analyst;
+select * from s2s.preview('orders', 'report_order');
+reset role;
+grant select on orders to analyst;
+alter table orders enable row level security;
+create policy one_order on orders using (id = 1);
+set role analyst;
+select row_data ->> 'id' as id, url from s2s.preview('orders', 'report_order');
+reset role;
+-- Names that have to be quoted.
+create schema "Odd ""schema";
+create table "Odd ""schema"."Table; select" ("r" int, "Id {x" text, click_id s2s.click_id);
+create trigger "Odd ""trigger" after insert on "Odd ""schema"."Table; select" for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={r}');
+insert into "Odd ""schema"."Table; select" values (1, 'x', 'c');
+select * from s2s.preview('"Odd ""schema"."Table; select"', 'Odd "trigger');
+-- A trigger that cannot work any more says why.
+delete from s2s.queue;
+drop server lt_eu cascade;
+select row_data ->> 'id' as id, url, problem from s2s.preview('orders', 'order_cancelled', 2);
+drop schema "Odd ""schema" cascade;
+drop table orders;
+drop function nothing();
+drop server games_nl;
+drop role analyst;

@@ -1,0 +1,72 @@
+-- Who inserts needs no rights in s2s, and gains none.
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create table players (id int, name text, click_id s2s.click_id);
+create trigger report_row after insert on players for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={name}');
+create trigger report_all after insert on players referencing new table as new_players for each statement
+    execute function s2s.report_lead('games_nl', 'transaction_id=all-{id}', 'description={name}');
+create role app;
+grant insert on players to app;
+set role app;
+insert into players values (1, 'J. Smith', 'c');
+select * from s2s.queue;
+select * from s2s.attempt;
+select * from s2s.callback;
+insert into s2s.queue (server, action, transaction_id, parameters) values ('games_nl', 'lead', 'x', '{}');
+delete from s2s.queue;
+select nextval('s2s.queue_id_seq');
+select s2s.report_lead('games_nl', '1', 'c');
+select s2s.retry(1);
+select s2s.cancel(1);
+select s2s.callback_url(1);
+create table s2s.mine (id int);
+create temporary table mine (id int, click_id s2s.click_id);
+create trigger report after insert on mine for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+reset role;
+select transaction_id, click_id, parameters from s2s.queue order by id;
+delete from s2s.queue;
+-- Objects of the inserting role are not used in our place.
+grant create on database :"DBNAME" to app;
+set role app;
+create schema hostile;
+create table hostile.queue (id bigint, server text, action text, transaction_id text, click_id text, parameters jsonb);
+create function hostile.now() returns timestamptz language plpgsql as $$ begin raise exception 'now() was called'; end $$;
+create function hostile.nextval(regclass) returns bigint language plpgsql as $$ begin raise exception 'nextval was called'; end $$;
+create function hostile.same(text, text) returns boolean language plpgsql as $$ begin raise exception '= was called'; end $$;
+create operator hostile.= (leftarg = text, rightarg = text, function = hostile.same);
+create type hostile.action as enum ('lead', 'sale', 'edit');
+create sequence hostile.queue_id_seq;
+set search_path = hostile, pg_catalog;
+insert into public.players values (2, 'J. Doe', 'c');
+create temporary table queue (id bigint, server text, action text, transaction_id text, click_id text, parameters jsonb);
+set search_path = pg_temp, hostile, pg_catalog;
+insert into public.players values (3, 'A. Miller', 'c');
+select count(*) from pg_temp.queue;
+select count(*) from hostile.queue;
+reset search_path;
+reset role;
+select transaction_id, click_id, parameters from s2s.queue order by id;
+delete from s2s.queue;
+-- What belongs to the inserting role runs as that role, before, in and after our trigger.
+set role app;
+create function hostile.shout(text) returns boolean language plpgsql as $$ begin raise notice 'check as %', current_user; return true; end $$;
+create domain hostile.loud as text check (hostile.shout(value));
+create table hostile.visits (id int, loud hostile.loud, click_id s2s.click_id);
+create trigger report after insert on hostile.visits for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={loud}');
+reset role;
+grant usage on foreign server games_nl to app;
+set role app;
+create trigger report after insert on hostile.visits for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={loud}');
+create function hostile.who() returns trigger language plpgsql as $$ begin raise notice 'still %', current_user; return null; end $$;
+create trigger z_who after insert on hostile.visits for each row execute function hostile.who();
+insert into hostile.visits (id, loud, click_id) values (1, 'a', 'c');
+-- What is in a value stays a value.
+insert into public.players values (4, E'x&cid=9999#\r\nHost: evil.example', E'c\u0301%26data=1');
+reset role;
+select s2s.callback_url(id) from s2s.queue order by id;
+delete from s2s.queue;
+drop schema hostile cascade;
+drop table players, mine;
+drop owned by app;
+drop role app;
+drop server games_nl;
