@@ -11,6 +11,7 @@ mod latency;
 mod neighbours;
 mod shop;
 mod throughput;
+mod triggers;
 
 /// One line of the table.
 struct Figure {
@@ -33,6 +34,7 @@ impl Figure {
 type Benchmark = (&'static str, fn() -> Vec<Figure>);
 
 const BENCHMARKS: &[Benchmark] = &[
+    ("triggers", triggers::measure),
     ("latency", latency::measure),
     ("throughput", throughput::measure),
     ("backlog", backlog::measure),

@@ -57,6 +57,32 @@ impl Shop {
             .expect("an insert");
     }
 
+    /// Runs a script over and over; returns its transactions per second.
+    pub fn pgbench(&self, clients: u32, seconds: u32, script: &str) -> f64 {
+        let file = self.cluster.socket_folder().join("script.sql");
+        std::fs::write(&file, script).expect("a script");
+        let output = self
+            .cluster
+            .client(self.cluster.bin().join("pgbench"))
+            .args(["--no-vacuum", "--protocol=prepared", "--username=postgres"])
+            .arg(format!("--host={}", self.cluster.socket_folder().display()))
+            .arg(format!("--port={}", self.cluster.port()))
+            .arg(format!("--client={clients}"))
+            .arg(format!("--time={seconds}"))
+            .arg(format!("--file={}", file.display()))
+            .arg("shop")
+            .output()
+            .expect("pgbench");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let rate = said
+            .split_once("tps = ")
+            .and_then(|(_, rate)| rate.split_whitespace().next());
+        match rate.and_then(|rate| rate.parse().ok()) {
+            Some(rate) => rate,
+            None => panic!("{said}{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
     /// Waits until the worker has nothing left to do.
     pub fn wait_until_idle(&mut self) {
         let query = "select s2s.wait_until_idle('2min')";
