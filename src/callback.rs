@@ -6,10 +6,12 @@
 //! when it sends.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use iso_currency::Currency;
+use iso_currency::{Currency, IntoEnumIterator};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::click_id::{ClickId, ClickIdError};
@@ -244,16 +246,25 @@ pub(crate) fn currency(parameter: &'static str, text: &str) -> Result<Currency, 
     }
     let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
     code.map(|code| code.map(|letter| letter.to_ascii_uppercase()))
-        .and_then(|code| Currency::from_code(std::str::from_utf8(&code).ok()?))
+        .and_then(|code| CURRENCIES.get(&code).copied())
         .ok_or_else(|| Invalid::new(parameter, text, Reason::UnknownCurrency))
 }
+
+/// The codes of ISO 4217, which [`Currency::from_code`] compares one by one.
+static CURRENCIES: LazyLock<BTreeMap<[u8; 3], Currency>> = LazyLock::new(|| {
+    Currency::iter()
+        .filter_map(|currency| Some((currency.code().as_bytes().try_into().ok()?, currency)))
+        .collect()
+});
 
 /// With 24 digits before the point, three after it still fit the 28 digits of a [`Decimal`].
 const TOO_LARGE: f64 = 1e24;
 
 /// A sum of money with two decimals: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Amount(Decimal);
+pub struct Amount {
+    hundredths: u128,
+}
 
 impl Amount {
     /// Reads what `numeric`, `float8` and friends print, and rounds it to two decimals, half away
@@ -268,6 +279,9 @@ impl Amount {
         let fail = |reason| Err(Invalid::new(parameter, text, reason));
         if text.is_empty() {
             return fail(Reason::Missing);
+        }
+        if let Some(hundredths) = plain_hundredths(text) {
+            return Ok(Amount { hundredths });
         }
         Amount::read(text).or_else(fail)
     }
@@ -288,7 +302,7 @@ impl Amount {
             return Err(Reason::OutOfRange);
         }
         if approximate < 0.001 {
-            return Ok(Amount(Decimal::ZERO));
+            return Ok(Amount { hundredths: 0 });
         }
         let exact = if text.contains(['e', 'E']) {
             Decimal::from_scientific(text)
@@ -301,16 +315,35 @@ impl Amount {
             Decimal::from_str(&text[..end])
         };
         let exact = exact.map_err(|_| Reason::OutOfRange)?;
-        Ok(Amount(exact.round_dp_with_strategy(
-            2,
-            RoundingStrategy::MidpointAwayFromZero,
-        )))
+        let mut rounded = exact.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
+        rounded.rescale(2);
+        match u128::try_from(rounded.mantissa()) {
+            Ok(hundredths) if rounded.scale() == 2 => Ok(Amount { hundredths }),
+            _ => Err(Reason::OutOfRange),
+        }
     }
+}
+
+/// The hundredths of up to 15 digits with up to two decimals, as nearly every amount is written.
+/// `None` says nothing: the whole grammar is [`Amount::read`]'s.
+fn plain_hundredths(text: &str) -> Option<u128> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!((whole.len(), decimals.len()), (1..=15, 1..=2))
+        || !digits(whole)
+        || !digits(decimals)
+    {
+        return None;
+    }
+    let tenfold = if decimals.len() == 1 { 10 } else { 1 };
+    Some(u128::from(
+        whole.parse::<u64>().ok()? * 100 + decimals.parse::<u64>().ok()? * tenfold,
+    ))
 }
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2}", self.0)
+        write!(f, "{}.{:02}", self.hundredths / 100, self.hundredths % 100)
     }
 }
 

