@@ -6,7 +6,7 @@ use pgrx::{pg_sys, spi};
 
 use super::error::{PgResult, report_in};
 use super::trigger::Definition;
-use super::{queue, wake};
+use super::{queue, server, wake};
 use crate::callback::Action;
 
 /// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
@@ -89,7 +89,9 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResu
                     action: action_of(trigger.tgfoid),
                 };
                 result = match what {
-                    What::Everything => definition.check(),
+                    What::Everything => definition.check().inspect(|()| {
+                        warn_of_no_password(&definition);
+                    }),
                     What::Columns if trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
                     What::Columns => definition.check_columns(),
                 }
@@ -98,6 +100,17 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResu
         }
         pg_sys::relation_close(relation, pg_sys::AccessShareLock as i32);
         result
+    }
+}
+
+/// Says so if the trigger's server has no password. A warning: its callbacks wait in the queue, and
+/// the user mapping can still come, as it does when a dump is restored by somebody who may not
+/// read passwords.
+fn warn_of_no_password(definition: &Definition) {
+    let arguments = definition.arguments();
+    let server = arguments.first().map(String::as_str).unwrap_or_default();
+    if let Some(problem) = server::lacks_password(server) {
+        report_in(Some(&definition.place()), &problem).report(PgLogLevel::WARNING);
     }
 }
 

@@ -12,7 +12,11 @@
 //! quotes as a whole, as spreadsheets write it, is taken out of them. Lines without any value are
 //! passed over.
 
+use std::fmt;
+
+use crate::callback::edit::IDENTIFICATIONS;
 use crate::callback::{Edit, Identification};
+use crate::problem::{Class, Problem, Quoted, did_you_mean};
 
 pub mod read;
 pub mod write;
@@ -58,12 +62,12 @@ impl ColumnSet {
     }
 
     /// The column set of an identifying parameter's name.
-    pub fn from_parameter(name: &str) -> Option<ColumnSet> {
+    pub fn from_parameter(name: &str) -> Result<ColumnSet, UnknownIdentification> {
         match name {
-            "transaction_id" => Some(ColumnSet::TransactionId),
-            "click_id" => Some(ColumnSet::ClickId),
-            "merchant_reference_id" => Some(ColumnSet::MerchantReference),
-            _ => None,
+            "transaction_id" => Ok(ColumnSet::TransactionId),
+            "click_id" => Ok(ColumnSet::ClickId),
+            "merchant_reference_id" => Ok(ColumnSet::MerchantReference),
+            _ => Err(UnknownIdentification(name.to_owned())),
         }
     }
 
@@ -82,6 +86,27 @@ impl ColumnSet {
             ColumnSet::ClickId => &["ClickID"],
             ColumnSet::MerchantReference => &["MerchantreferenceID", "CID"],
         }
+    }
+}
+
+/// A name that no column set goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownIdentification(String);
+
+impl fmt::Display for UnknownIdentification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown identification: {}", Quoted(&self.0))
+    }
+}
+
+impl Problem for UnknownIdentification {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn hint(&self) -> Option<String> {
+        let known = IDENTIFICATIONS.into_iter();
+        Some(did_you_mean("identifications", &self.0, known))
     }
 }
 
@@ -238,8 +263,22 @@ mod tests {
             let problem = read(file).err().unwrap();
             format!("{problem} {}", problem.hint().unwrap_or_default())
         };
-        assert_eq!(message(""), "the file has no header ");
-        assert_eq!(message("\n\r\n\t\n"), "the file has no header ");
+        let columns = "The first line names the columns, separated by tabs: some of Password, TransactionID, ClickID, MerchantreferenceID, CID, AP, MP, A, executeaffiliatepixel, REASON.";
+        for (file, what) in [
+            ("", "the file has no header"),
+            ("\n\r\n\t\n", "the file has no header"),
+            (
+                "AP\tMP\n",
+                "the header has no column TransactionID, ClickID or MerchantreferenceID",
+            ),
+            // Not a header, and nothing of it is repeated.
+            (
+                "s3cret\tT-1\t0.00\t\tno\tYes\r\n",
+                "the header has no column TransactionID, ClickID or MerchantreferenceID",
+            ),
+        ] {
+            assert_eq!(message(file), format!("{what} {columns}"));
+        }
         assert_eq!(
             message("TransactionID\tAPP\n"),
             "unknown column: \"APP\" Did you mean \"AP\"?"
@@ -251,10 +290,6 @@ mod tests {
         assert_eq!(
             message("ClickID\tclickid\n"),
             "column \"clickid\" is there twice "
-        );
-        assert_eq!(
-            message("AP\tMP\n"),
-            "the header has no column TransactionID, ClickID or MerchantreferenceID "
         );
     }
 
