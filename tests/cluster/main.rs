@@ -9,6 +9,7 @@ mod support;
 mod click_ids;
 mod delivery;
 mod engine;
+mod linktrust;
 mod readme;
 mod shop;
 mod stops;
