@@ -10,6 +10,7 @@ mod click_ids;
 mod delivery;
 mod engine;
 mod linktrust;
+mod networks;
 mod readme;
 mod shop;
 mod stops;
