@@ -68,7 +68,7 @@ fn linktrust_file(
     Ok(writer.finish()?)
 }
 
-/// A callback's id, and what became of it.
+/// Values, each with the id of its callback.
 type ById<T> = Vec<(i64, T)>;
 
 /// The valid edits, and what is wrong with the others.

@@ -72,7 +72,9 @@ select action, transaction_id, click_id, parameters, due_at = 'infinity' as park
 select s2s.callback_url(id) from s2s.queue where due_at < 'infinity' order by id;
 select pg_temp.refused_ddl(format('create trigger bad after update on orders for each row execute function s2s.edit_transaction(%s)', arguments)) from (values
     ($$'lt_eu', 'transaction_id={id}'$$), ($$'lt_eu', 'transaction_id={id}', 'click_id={click_id}', 'approved=no'$$),
-    ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$)
+    ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$),
+    ($$'lt_eu', 'transaction_id={id}', 'approved=maybe'$$), ($$'lt_eu', 'transaction_id={id}', 'merchant_payout=-1'$$),
+    ($$'lt_eu', 'merchant_reference_id={id}', 'campaign_id=x', 'approved=no'$$)
 ) t(arguments);
 -- Bad input: each is named, by a call as an error and by a row as the reason why it is parked.
 select pg_temp.refusal('select s2s.edit_transaction(' || arguments || ')') from (values

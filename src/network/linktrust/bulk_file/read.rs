@@ -58,15 +58,14 @@ fn known() -> impl Iterator<Item = &'static str> + Clone {
 /// Whether a line has the name of an identifying column, also if it is separated otherwise. One
 /// without may be a line of values, a password among them, and is not to be quoted.
 fn is_header(line: &StringRecord) -> bool {
-    let identifying = ["TransactionID", "ClickID", "MerchantreferenceID"];
+    let is_identifying = |word: &str| {
+        ["TransactionID", "ClickID", "MerchantreferenceID"]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(unquoted(word.trim()).as_str()))
+    };
     line.iter()
         .flat_map(|field| field.split([',', ';']))
-        .map(|word| unquoted(word.trim()))
-        .any(|word| {
-            identifying
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&word))
-        })
+        .any(is_identifying)
 }
 
 /// The header's names as [`Row`] has them.
