@@ -11,8 +11,7 @@ use super::server;
 use super::worker::sql;
 use crate::callback::{Action, Edit, Invalid, Parameters, Reason};
 use crate::delivery::Callback;
-use crate::network::linktrust::Account;
-use crate::network::linktrust::bulk_file::{ColumnSet, Line, Reasons, Writer, read};
+use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::{NoPassword, Server};
 use crate::problem::Problem;
 
@@ -38,77 +37,107 @@ fn linktrust_file(
         server: server.name.clone(),
     })?;
 
-    let callbacks = queued_edits(&server.name).map_err(error::spi)?;
-    let said: Vec<(i64, Parameters)> = callbacks
-        .iter()
-        .map(|callback| (callback.id, callback.parameters()))
-        .collect();
-    let (edits, invalid) = edits(account, &said);
-    if let Some((id, problem)) = invalid.first() {
-        warn_of_invalid(invalid.len(), *id, problem);
-    }
-    let is_chosen = |edit: &Edit| chosen.is_none_or(|columns| columns == ColumnSet::of(edit));
-    let edits: Vec<&(i64, Edit)> = edits.iter().filter(|(_, edit)| is_chosen(edit)).collect();
-
-    let columns = match (chosen, edits.first()) {
-        (Some(columns), _) => columns,
-        (None, Some((_, edit))) => ColumnSet::of(edit),
-        (None, None) => ColumnSet::TransactionId,
+    let mut writer = chosen
+        .map(|columns| Writer::new(columns, &password))
+        .transpose()?;
+    let mut left_out = LeftOut::default();
+    for_each_edit(&server.name, |id, said| {
+        let edit = match Edit::parse(said, account.campaign_id) {
+            Ok(edit) => edit,
+            Err(problem) => {
+                left_out.add(id, problem);
+                return Ok(());
+            }
+        };
+        let columns = ColumnSet::of(&edit);
+        if chosen.is_some_and(|chosen| chosen != columns) {
+            return Ok(());
+        }
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            None => writer.insert(Writer::new(columns, &password)?),
+        };
+        let written = writer.write(&edit);
+        written.map_err(|problem| report_in(Some(&format!("callback {id}")), &problem))
+    })?;
+    left_out.warn();
+    let writer = match writer {
+        Some(writer) => writer,
+        None => Writer::new(ColumnSet::TransactionId, &password)?,
     };
-    let reasons = match edits.iter().any(|(_, edit)| !edit.reason.is_empty()) {
-        true => Reasons::Written,
-        false => Reasons::None,
-    };
-    let mut writer = Writer::new(columns, reasons, &password)?;
-    for (id, edit) in edits {
-        writer
-            .write(edit)
-            .map_err(|problem| report_in(Some(&format!("callback {id}")), &problem))?;
-    }
-    Ok(writer.finish()?)
+    Ok(writer.finish())
 }
 
-/// Values, each with the id of its callback.
-type ById<T> = Vec<(i64, T)>;
+/// Edits that cannot be written since they cannot be sent.
+#[derive(Default)]
+struct LeftOut {
+    count: u64,
+    first: Option<(i64, Invalid)>,
+}
 
-/// The valid edits, and what is wrong with the others.
-fn edits<'a>(
-    account: &Account,
-    said: &'a [(i64, Parameters<'a>)],
-) -> (ById<Edit<'a>>, ById<Invalid>) {
-    let mut edits = Vec::with_capacity(said.len());
-    let mut invalid = Vec::new();
-    for (id, said) in said {
-        match Edit::parse(said, account.campaign_id) {
-            Ok(edit) => edits.push((*id, edit)),
-            Err(problem) => invalid.push((*id, problem)),
+impl LeftOut {
+    fn add(&mut self, id: i64, problem: Invalid) {
+        self.count += 1;
+        self.first.get_or_insert((id, problem));
+    }
+
+    fn warn(&self) {
+        let Some((id, problem)) = &self.first else {
+            return;
+        };
+        let message = match self.count {
+            1 => "one queued edit is invalid and not in the file".to_owned(),
+            count => format!("{count} queued edits are invalid and not in the file"),
+        };
+        let problem = problem.one_line();
+        let problem = problem.trim_end_matches('.');
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "s2s")
+            .set_detail(format!("The first is callback {id}: {problem}."))
+            .set_hint("s2s.queue holds them; s2s.cancel(id) drops one.")
+            .report(PgLogLevel::WARNING);
+    }
+}
+
+/// So many edits are in memory at once.
+const BATCH: std::ffi::c_long = 1000;
+
+/// Hands out the id and the content of each edit that is queued for a server, in the order of
+/// queueing. It reads with the rights of the queue's owner: the server's may have none of their
+/// own.
+fn for_each_edit(
+    server: &str,
+    mut take: impl FnMut(i64, &Parameters) -> PgResult<()>,
+) -> PgResult<()> {
+    let open = || -> spi::Result<String> {
+        Spi::connect(|client| {
+            let cursor = client.try_open_cursor(queue::EDITS, &[server.into()])?;
+            Ok(cursor.detach_into_name())
+        })
+    };
+    let cursor = queue::as_owner(open).map_err(error::spi)?;
+    // What a batch takes is freed when its connection ends.
+    let fetch = || -> spi::Result<Vec<Callback>> {
+        Spi::connect(|client| {
+            let mut cursor = client.find_cursor(&cursor)?;
+            let callbacks = cursor
+                .fetch(BATCH)?
+                .map(|row| sql::read_callback(&row))
+                .collect::<spi::Result<Vec<_>>>()?;
+            if !callbacks.is_empty() {
+                cursor.detach_into_name();
+            }
+            Ok(callbacks)
+        })
+    };
+    loop {
+        let callbacks = queue::as_owner(fetch).map_err(error::spi)?;
+        if callbacks.is_empty() {
+            return Ok(());
+        }
+        for callback in &callbacks {
+            take(callback.id, &callback.parameters())?;
         }
     }
-    (edits, invalid)
-}
-
-fn warn_of_invalid(count: usize, id: i64, problem: &Invalid) {
-    let message = match count {
-        1 => "one queued edit is invalid and not in the file".to_owned(),
-        count => format!("{count} queued edits are invalid and not in the file"),
-    };
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "s2s")
-        .set_detail(format!(
-            "The first is callback {id}: {}.",
-            problem.one_line().trim_end_matches('.')
-        ))
-        .set_hint("s2s.queue holds them; s2s.cancel(id) drops one.")
-        .report(PgLogLevel::WARNING);
-}
-
-/// Reads them with the rights of the queue's owner: the server's may have none of their own.
-fn queued_edits(server: &str) -> spi::Result<Vec<Callback>> {
-    queue::as_owner(|| {
-        Spi::connect(|client| {
-            let rows = client.select(queue::EDITS, None, &[server.into()])?;
-            rows.map(|row| sql::read_callback(&row)).collect()
-        })
-    })
 }
 
 /// Queues one edit a line; a row a line says which callback it became, or why none.

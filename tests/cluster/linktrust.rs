@@ -236,7 +236,7 @@ fn assert_password_is_nowhere(shop: &mut Shop) {
 }
 
 #[test]
-fn a_file_of_a_hundred_thousand_lines_is_queued_in_bounded_memory() {
+fn a_file_of_a_hundred_thousand_lines_is_queued_and_written_in_bounded_memory() {
     const LINES: i64 = 100_000;
     // Shared buffers count as the memory of every process that touched them.
     let cluster = cluster().conf("shared_buffers = '8MB'").start();
@@ -279,6 +279,22 @@ fn a_file_of_a_hundred_thousand_lines_is_queued_in_bounded_memory() {
                        from loaded where callback_id is not null) ids
                    where falls";
     assert_eq!(shop.number(falling), 0);
+
+    shop.sql("create user mapping for public server lt options (password 'secret')");
+    shop.reconnect();
+    let pid = shop.number("select pg_backend_pid()");
+    let before = peak_memory(pid);
+    shop.sql("create table written as select s2s.linktrust_file('lt') as text");
+    let grown = peak_memory(pid) - before;
+    assert!(grown < 128 << 10, "{grown} kB for a file of 4 MB");
+    let lost = "select count(*) from (
+                    select string_to_table(text, E'\\r\\n') from file
+                    except select string_to_table(text, E'\\r\\n') from written) lines";
+    assert_eq!(
+        shop.number(lost),
+        LINES / 1000,
+        "all but the bad lines come back"
+    );
 }
 
 /// The most memory that a process has had, in kB.

@@ -22,7 +22,7 @@ pub mod read;
 pub mod write;
 
 pub use read::{BadHeader, BadLine, Line, Lines, read};
-pub use write::{Reasons, Unwritable, Writer};
+pub use write::{Unwritable, Writer};
 
 /// The columns, in the manual's spelling.
 pub const COLUMNS: [&str; 9] = [
@@ -160,55 +160,66 @@ mod tests {
             let said: Parameters = identification.iter().chain(&changes).copied().collect();
             let edit = Edit::parse(&said, None).unwrap();
             let secret = secret();
-            let mut writer = Writer::new(ColumnSet::of(&edit), Reasons::None, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::of(&edit), &secret).unwrap();
             writer.write(&edit).unwrap();
-            assert_eq!(writer.finish().unwrap(), file);
+            assert_eq!(writer.finish(), file);
         }
+    }
+
+    #[test]
+    fn the_first_reason_is_a_column_more_for_all_lines() {
+        let secret = secret();
+        let mut writer = Writer::new(ColumnSet::TransactionId, &secret).unwrap();
+        for (id, reason) in [("1", ""), ("2", "sent back"), ("3", "")] {
+            let said = [
+                ("transaction_id", id),
+                ("approved", "0"),
+                ("reason", reason),
+            ];
+            let said: Parameters = said.into_iter().collect();
+            writer.write(&Edit::parse(&said, None).unwrap()).unwrap();
+        }
+        assert_eq!(
+            writer.finish(),
+            "Password\tTransactionID\tAP\tMP\tA\texecuteaffiliatepixel\tREASON\r\n\
+             s3cret&\t1\t\t\tno\t\t\r\n\
+             s3cret&\t2\t\t\tno\t\tsent back\r\n\
+             s3cret&\t3\t\t\tno\t\t\r\n"
+        );
     }
 
     #[test]
     fn what_a_file_cannot_hold_is_refused() {
         let secret = secret();
-        let write = |parameters: &[(&str, &str)], reasons| {
+        let write = |parameters: &[(&str, &str)]| {
             let said: Parameters = parameters.iter().copied().collect();
             let edit = Edit::parse(&said, None).unwrap();
-            let mut writer = Writer::new(ColumnSet::TransactionId, reasons, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::TransactionId, &secret).unwrap();
             writer.write(&edit).map_err(|problem| problem.one_line())
         };
         let approved = ("approved", "1");
-        for (parameters, reasons, message) in [
+        for (parameters, message) in [
             (
                 [("transaction_id", "a\"b"), ("reason", ""), approved],
-                Reasons::None,
                 "transaction_id cannot be in a tab-delimited file: \"a\"b\": It has a quote, and such files know no quoting.",
             ),
             (
                 [("transaction_id", "T"), ("reason", "a\tb"), approved],
-                Reasons::Written,
                 "reason cannot be in a tab-delimited file: \"a\\u{9}b\": It has a tab, and such files know no quoting.",
             ),
             (
                 [("transaction_id", "T"), ("reason", "a\nb"), approved],
-                Reasons::Written,
                 "reason cannot be in a tab-delimited file: \"a\\u{a}b\": It has a line end, and such files know no quoting.",
             ),
             (
-                [("transaction_id", "T"), ("reason", "why"), approved],
-                Reasons::None,
-                "the file has no column for reasons",
-            ),
-            (
                 [("click_id", "x"), ("reason", ""), approved],
-                Reasons::None,
                 "the edits identify their transactions in different ways: The file is by transaction_id, and an edit by click_id.",
             ),
         ] {
-            assert_eq!(write(&parameters, reasons), Err(message.to_owned()));
+            assert_eq!(write(&parameters), Err(message.to_owned()));
         }
         let password = Secret::new("a\tb").unwrap();
-        let problem = Writer::new(ColumnSet::ClickId, Reasons::None, &password)
-            .err()
-            .unwrap();
+        let problem = Writer::new(ColumnSet::ClickId, &password).err().unwrap();
         assert!(!format!("{problem:?} {}", problem.one_line()).contains("a\tb"));
     }
 
@@ -298,11 +309,11 @@ mod tests {
         fn any_edit_survives_a_file(said in any_edit(), others in 0..3usize) {
             let edit = Edit::parse(&said, None).unwrap();
             let secret = secret();
-            let mut writer = Writer::new(ColumnSet::of(&edit), Reasons::Written, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::of(&edit), &secret).unwrap();
             for _ in 0..=others {
                 writer.write(&edit).unwrap();
             }
-            let file = writer.finish().unwrap();
+            let file = writer.finish();
             let lines: Vec<_> = read(&file).unwrap().collect();
             prop_assert_eq!(lines.len(), others + 1);
             for (at, line) in lines.into_iter().enumerate() {
