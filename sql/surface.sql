@@ -107,6 +107,8 @@ revoke execute on function s2s.report_sale(
     text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
 revoke execute on function s2s.edit_transaction(
     text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) from public;
+revoke execute on function s2s.linktrust_file(text, text) from public;
+revoke execute on function s2s.linktrust_load(text, text) from public;
 revoke execute on function s2s.wake() from public;
 revoke execute on function s2s.wait_until_idle(interval) from public;
 revoke execute on function s2s.start_worker() from public;
@@ -179,6 +181,8 @@ comment on function s2s.edit_transaction(text, text, s2s.click_id, text, text, b
 comment on function s2s.edit_url is 'the URL that edits a transaction at a server''s network, without the password';
 comment on function s2s.linktrust_edit_url is 'the URL that edits a transaction at LinkTrust, with the password';
 comment on function s2s.linktrust_answer is 'what an answer of LinkTrust''s says';
+comment on function s2s.linktrust_file is 'a server''s queued edits as LinkTrust''s tab-delimited file, with the password: for the server''s owner; the edits stay queued';
+comment on function s2s.linktrust_load is 'queues one edit a line of LinkTrust''s tab-delimited file; a row a line: its callback, or what is wrong with it';
 comment on function s2s.postback_url is 'a URL template with its placeholders filled in';
 comment on foreign data wrapper linktrust is 'LinkTrust: servers are tracking URLs, for edits of transactions';
 comment on function s2s.linktrust_validator is 'checks the options of LinkTrust servers and their passwords';

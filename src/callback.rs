@@ -21,6 +21,8 @@ pub mod edit;
 
 pub use edit::{Edit, Identification};
 
+use edit::boolean;
+
 /// What happened, in the words of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
@@ -256,6 +258,32 @@ static CURRENCIES: LazyLock<BTreeMap<[u8; 3], Currency>> = LazyLock::new(|| {
         .filter_map(|currency| Some((currency.code().as_bytes().try_into().ok()?, currency)))
         .collect()
 });
+
+/// Checks a standard parameter by itself and writes it as URL templates have it: amounts with two
+/// decimals, currencies in upper case, booleans as `yes` and `no`. Others are what they are.
+pub fn in_one_form<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Invalid> {
+    let Some(name) = STANDARD.iter().find(|known| **known == name).copied() else {
+        return Ok(Cow::Borrowed(text));
+    };
+    Ok(match name {
+        "amount" | "affiliate_payout" | "merchant_payout" => {
+            Amount::parse(name, text)?.to_string().into()
+        }
+        "currency" => currency(name, text)?.code().into(),
+        "approved" | "execute_affiliate_pixel" => match boolean(text) {
+            Some(true) => "yes".into(),
+            Some(false) => "no".into(),
+            None => return Err(Invalid::new(name, text, Reason::NotABoolean)),
+        },
+        "click_id" => {
+            let click_id = ClickId::parse(text)
+                .map_err(|error| Invalid::new(name, text, Reason::ClickId(error)))?;
+            click_id.as_str().to_owned().into()
+        }
+        "transaction_id" | "merchant_reference_id" => printable(name, text)?.into(),
+        _ => text.into(),
+    })
+}
 
 /// With 24 digits before the point, three after it still fit the 28 digits of a [`Decimal`].
 const TOO_LARGE: f64 = 1e24;

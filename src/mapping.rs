@@ -9,8 +9,8 @@
 
 use std::fmt;
 
-use crate::callback::Action;
 use crate::callback::edit::{CHANGES, IDENTIFICATIONS};
+use crate::callback::{Action, Invalid};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, list, one_of};
 
 /// Trigger arguments after the server's name, parsed.
@@ -158,6 +158,19 @@ impl Mapping {
         }
     }
 
+    /// Refuses a value that is the same for every row and valid for none, as `check` says.
+    pub fn check_constants(
+        &self,
+        check: impl Fn(&str, &str) -> Result<(), Invalid>,
+    ) -> Result<(), MappingError> {
+        for (name, template) in self.parameters() {
+            if let [Piece::Text(text)] = template.pieces() {
+                check(name, text).map_err(MappingError::Constant)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the click id from `column`, unless an argument says where it comes from.
     pub fn default_click_id(&mut self, column: &str) {
         if self.template("click_id").is_none() {
@@ -276,6 +289,8 @@ pub enum MappingError {
         /// The argument.
         argument: String,
     },
+    /// A value that is the same for every row, and valid for none.
+    Constant(Invalid),
     /// A required parameter that no argument sets.
     Missing {
         /// Its name.
@@ -331,6 +346,7 @@ impl fmt::Display for MappingError {
             | MappingError::ConstantTransactionId { argument } => {
                 write!(f, "invalid trigger argument: {}", Quoted(argument))
             }
+            MappingError::Constant(invalid) => invalid.fmt(f),
             MappingError::UnknownParameter { parameter, .. } => {
                 write!(f, "unknown parameter: {}", Quoted(parameter))
             }
@@ -401,6 +417,7 @@ impl Problem for MappingError {
             MappingError::ConstantTransactionId { .. } => {
                 Some("Every row would have the same transaction id.".to_owned())
             }
+            MappingError::Constant(invalid) => invalid.detail(),
             MappingError::Exclude { .. } => {
                 Some("Each says which transaction is meant.".to_owned())
             }
@@ -428,6 +445,7 @@ impl Problem for MappingError {
                 "Write {column} for a column's value, {{ or }} for a brace.".to_owned()
             }
             MappingError::Twice { .. } | MappingError::Exclude { .. } => return None,
+            MappingError::Constant(invalid) => return invalid.hint(),
             MappingError::NoChange => "Add an argument such as approved=no.".to_owned(),
             MappingError::TemplateWants { parameter, .. } => {
                 format!("Add an argument such as {parameter}={{column}}.")

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::callback::{Action, Edit, Invalid, Lead, Parameters, Sale};
+use crate::callback::{Action, Edit, Invalid, Lead, Parameters, PositiveId, Sale, in_one_form};
 use crate::delivery::{Answer, Failure, Reply, Verdict};
 use crate::mapping::{Mapping, MappingError, Names};
 use crate::problem::{Class, Problem, Quoted, list};
@@ -158,6 +158,7 @@ impl Server {
 
     /// Refuses a mapping with which no row could be sent: what only the whole of it shows.
     pub fn check(&self, action: Action, mapping: &Mapping) -> Result<(), MappingError> {
+        mapping.check_constants(|name, text| self.check_value(name, text))?;
         match &self.account {
             Account::TradeTracker(_) => Ok(()),
             Account::LinkTrust(account) => {
@@ -176,6 +177,17 @@ impl Server {
                 Some(template) => postback::check(template, action, mapping),
                 None => Ok(()),
             },
+        }
+    }
+
+    /// Refuses a value that is not valid whatever the others are.
+    fn check_value(&self, name: &str, text: &str) -> Result<(), Invalid> {
+        in_one_form(name, text)?;
+        match (name, &self.account) {
+            (_, Account::Postback(_)) => Ok(()),
+            ("product_id", _) => PositiveId::parse("product_id", text).map(|_| ()),
+            ("campaign_id", _) => PositiveId::parse("campaign_id", text).map(|_| ()),
+            _ => Ok(()),
         }
     }
 

@@ -20,11 +20,8 @@ use regex::{Regex, RegexBuilder};
 
 use super::Names;
 use super::options::{OptionError, Options, Pace};
-use crate::callback::edit::{IDENTIFICATIONS, boolean, is_unidentified};
-use crate::callback::{
-    Action, Amount, Invalid, Parameters, Reason, STANDARD, currency, is_organic, printable,
-};
-use crate::click_id::ClickId;
+use crate::callback::edit::{IDENTIFICATIONS, is_unidentified};
+use crate::callback::{Action, Invalid, Parameters, Reason, in_one_form, is_organic, printable};
 use crate::delivery::{Answer, Verdict};
 use crate::mapping::{Mapping, MappingError};
 use crate::problem::Quoted;
@@ -244,31 +241,6 @@ pub fn url(
             problem => problem,
         };
         super::Unsendable::Unfilled(problem)
-    })
-}
-
-/// Checks a standard parameter and writes it as it is sent; others are what they are.
-fn in_one_form<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Invalid> {
-    let Some(name) = STANDARD.iter().find(|known| **known == name).copied() else {
-        return Ok(Cow::Borrowed(text));
-    };
-    Ok(match name {
-        "amount" | "affiliate_payout" | "merchant_payout" => {
-            Amount::parse(name, text)?.to_string().into()
-        }
-        "currency" => currency(name, text)?.code().into(),
-        "approved" | "execute_affiliate_pixel" => match boolean(text) {
-            Some(true) => "yes".into(),
-            Some(false) => "no".into(),
-            None => return Err(Invalid::new(name, text, Reason::NotABoolean)),
-        },
-        "click_id" => {
-            let click_id = ClickId::parse(text)
-                .map_err(|error| Invalid::new(name, text, Reason::ClickId(error)))?;
-            click_id.as_str().to_owned().into()
-        }
-        "transaction_id" | "merchant_reference_id" => printable(name, text)?.into(),
-        _ => text.into(),
     })
 }
 

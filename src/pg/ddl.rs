@@ -6,7 +6,7 @@ use pgrx::{pg_sys, spi};
 
 use super::error::{PgResult, report_in};
 use super::trigger::Definition;
-use super::{queue, wake};
+use super::{queue, server, wake};
 
 /// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
 const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
@@ -77,11 +77,24 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResu
                 return Ok(());
             };
             match what {
-                What::Everything => definition.check(),
+                What::Everything => definition
+                    .check()
+                    .inspect(|()| warn_of_no_password(&definition)),
                 What::Columns if definition.trigger.tgenabled == TRIGGER_DISABLED => Ok(()),
                 What::Columns => definition.check_columns(),
             }
             .map_err(|problem| report_in(Some(&definition.place()), &problem))
         },
     )
+}
+
+/// Says so if the trigger's server has no password. A warning: its callbacks wait in the queue, and
+/// the user mapping can still come, as it does when a dump is restored by somebody who may not
+/// read passwords.
+fn warn_of_no_password(definition: &Definition) {
+    let arguments = definition.arguments();
+    let server = arguments.first().map(String::as_str).unwrap_or_default();
+    if let Some(problem) = server::lacks_password(server) {
+        report_in(Some(&definition.place()), &problem).report(PgLogLevel::WARNING);
+    }
 }

@@ -7,9 +7,10 @@ use crate::callback::Invalid;
 use crate::click_id::{ClickIdError, UnknownForm};
 use crate::mapping::MappingError;
 use crate::network::linktrust::answer::Unreadable;
+use crate::network::linktrust::bulk_file::{BadHeader, UnknownIdentification, Unwritable};
 use crate::network::options::OptionError;
 use crate::network::postback::template::{TemplateError, Unfilled};
-use crate::network::{NoSuchAction, Unsendable};
+use crate::network::{NoPassword, NoSuchAction, Unsendable};
 use crate::problem::{Class, Problem};
 use crate::url::{BaseUrlError, DecodeError};
 
@@ -60,18 +61,22 @@ macro_rules! report_problems {
 }
 
 report_problems!(
+    BadHeader,
     BaseUrlError,
     ClickIdError,
     DecodeError,
     Invalid,
     MappingError,
+    NoPassword,
     NoSuchAction,
     OptionError,
     TemplateError,
     Unfilled,
     UnknownForm,
+    UnknownIdentification,
     Unreadable,
     Unsendable,
+    Unwritable,
 );
 
 /// A failure of the SPI, which only a defect of ours can cause.

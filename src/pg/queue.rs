@@ -8,6 +8,7 @@ pub mod insert;
 mod target;
 
 pub use insert::{Bulk, Entry, enqueue};
+use target::Target;
 
 /// The names of all servers that callbacks are queued for: one step through the index each.
 pub const QUEUED_SERVERS: &str = "
@@ -119,6 +120,14 @@ select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
        q.parameters, q.created_at, q.due_at, q.attempts
 from s2s.queue q where q.id = $1";
 
+/// The edits queued for the server `$1`, parked ones too, in the order of queueing.
+pub const EDITS: &str = "
+select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
+       q.parameters, q.created_at, q.due_at, q.attempts
+from s2s.queue q
+where q.server = $1 and q.action = 'edit'
+order by q.id";
+
 /// Servers of our networks, with their options and the password: of the owner's user mapping, else
 /// of PUBLIC's.
 pub const SERVERS: &str = "
@@ -209,5 +218,25 @@ pub fn type_oid(name: &CStr) -> pg_sys::Oid {
             pg_sys::Datum::null(),
             pg_sys::Datum::null(),
         )
+    }
+}
+
+/// Runs `body`, which reads the queue, with the rights of the queue's owner. The caller checks
+/// what the current user may see, and fixes the search path.
+#[allow(unsafe_code)]
+pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the table is open while its owner is read. An error in `body` ends the transaction
+    // or subtransaction, whose end restores the user; if there is none it is restored here.
+    unsafe {
+        let queue = pg_sys::table_open(Target::current().table(), pg_sys::AccessShareLock as i32);
+        let owner = (*(*queue).rd_rel).relowner;
+        pg_sys::table_close(queue, pg_sys::NoLock as i32);
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let switched = context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
+        pg_sys::SetUserIdAndSecContext(owner, switched);
+        let value = body();
+        pg_sys::SetUserIdAndSecContext(user, context);
+        value
     }
 }

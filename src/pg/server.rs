@@ -8,8 +8,10 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::error::{PgResult, report};
+use crate::network::linktrust;
 use crate::network::options::OptionError;
-use crate::network::{Network, Server};
+use crate::network::secret::Secret;
+use crate::network::{Account, Network, NoPassword, Server};
 use crate::problem::{Class, Problem, Quoted, list};
 
 /// Validator of the wrapper `tradetracker`.
@@ -92,6 +94,17 @@ pub enum ServerProblem {
     },
     /// The current user has no USAGE on it.
     NotAllowed(String),
+    /// It is another role's, and what is asked for reveals its password.
+    NotOwner(String),
+    /// It is of another network than the one that is asked for.
+    OtherNetwork {
+        /// The server.
+        server: String,
+        /// Its network.
+        network: Network,
+        /// The one asked for.
+        wanted: Network,
+    },
     /// Its options are wrong.
     Options {
         /// The server.
@@ -118,6 +131,21 @@ impl fmt::Display for ServerProblem {
             ServerProblem::NotAllowed(server) => {
                 write!(f, "permission denied for foreign server {}", Quoted(server))
             }
+            ServerProblem::NotOwner(server) => {
+                write!(f, "must be owner of foreign server {}", Quoted(server))
+            }
+            ServerProblem::OtherNetwork {
+                server,
+                network,
+                wanted,
+            } => {
+                let (network, wanted) = (network.name(), wanted.name());
+                write!(
+                    f,
+                    "server {} is of {network}, not of {wanted}",
+                    Quoted(server)
+                )
+            }
             ServerProblem::Options { server, error } => {
                 write!(f, "server {}: {error}", Quoted(server))
             }
@@ -128,9 +156,13 @@ impl fmt::Display for ServerProblem {
 impl Problem for ServerProblem {
     fn class(&self) -> Class {
         match self {
-            ServerProblem::NotGiven | ServerProblem::NotANetwork { .. } => Class::InvalidParameter,
+            ServerProblem::NotGiven
+            | ServerProblem::NotANetwork { .. }
+            | ServerProblem::OtherNetwork { .. } => Class::InvalidParameter,
             ServerProblem::DoesNotExist(_) => Class::UndefinedObject,
-            ServerProblem::NotAllowed(_) => Class::InsufficientPrivilege,
+            ServerProblem::NotAllowed(_) | ServerProblem::NotOwner(_) => {
+                Class::InsufficientPrivilege
+            }
             ServerProblem::Options { error, .. } => error.class(),
         }
     }
@@ -141,6 +173,9 @@ impl Problem for ServerProblem {
                 "It belongs to the foreign-data wrapper {}.",
                 Quoted(wrapper)
             )),
+            ServerProblem::NotOwner(_) => {
+                Some("The result holds the server's password.".to_owned())
+            }
             ServerProblem::Options { error, .. } => error.detail(),
             _ => None,
         }
@@ -158,6 +193,7 @@ impl Problem for ServerProblem {
             ServerProblem::NotAllowed(server) => Some(format!(
                 "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {server}."
             )),
+            ServerProblem::NotOwner(_) | ServerProblem::OtherNetwork { .. } => None,
             ServerProblem::Options { error, .. } => error.hint(),
         }
     }
@@ -176,6 +212,28 @@ pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
     match may_use(name) {
         true => Ok(server),
         false => Err(ServerProblem::NotAllowed(name.to_owned())),
+    }
+}
+
+/// The server that a function's argument names, if it is the current user's.
+pub fn find_own(name: Option<&str>) -> Result<Server, ServerProblem> {
+    let name = name.ok_or(ServerProblem::NotGiven)?;
+    let server = read(name)?;
+    match is_owner(name) {
+        true => Ok(server),
+        false => Err(ServerProblem::NotOwner(name.to_owned())),
+    }
+}
+
+/// What LinkTrust knows of a server; an error if it is of another network.
+pub fn linktrust_account(server: &Server) -> Result<&linktrust::Account, ServerProblem> {
+    match &server.account {
+        Account::LinkTrust(account) => Ok(account),
+        Account::TradeTracker(_) | Account::Postback(_) => Err(ServerProblem::OtherNetwork {
+            server: server.name.clone(),
+            network: server.network(),
+            wanted: Network::LinkTrust,
+        }),
     }
 }
 
@@ -224,6 +282,64 @@ pub fn may_use(name: &str) -> bool {
         let result = pg_sys::object_aclcheck(pg_sys::ForeignServerRelationId, oid, user, usage);
         result == pg_sys::AclResult::ACLCHECK_OK
     }
+}
+
+/// Whether the current user is the server's owner: of its role, or a superuser.
+#[allow(unsafe_code)]
+fn is_owner(name: &str) -> bool {
+    let Ok(c_name) = CString::new(name) else {
+        return false;
+    };
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let oid = pg_sys::get_foreign_server_oid(c_name.as_ptr(), true);
+        let user = pg_sys::GetUserId();
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let result = pg_sys::pg_foreign_server_ownercheck(oid, user);
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let result = pg_sys::object_ownercheck(pg_sys::ForeignServerRelationId, oid, user);
+        result
+    }
+}
+
+/// The server's password, whoever asks: that of its owner's user mapping, else of PUBLIC's. It is
+/// what the worker reads with `queue::SERVERS`.
+#[allow(unsafe_code)]
+pub fn password(name: &str) -> Option<Secret> {
+    let c_name = CString::new(name).ok()?;
+    // SAFETY: catalog look-ups within a transaction; what they return is palloc'ed in the current
+    // context. A mapping that there is not would be an error, so it is looked for first.
+    let options = unsafe {
+        let server = pg_sys::GetForeignServerByName(c_name.as_ptr(), true);
+        if server.is_null() {
+            return None;
+        }
+        let (oid, owner) = ((*server).serverid, (*server).owner);
+        let is_mapped = |user: pg_sys::Oid| {
+            pg_sys::SearchSysCacheExists(
+                pg_sys::SysCacheIdentifier::USERMAPPINGUSERSERVER as i32,
+                pg_sys::Datum::from(user),
+                pg_sys::Datum::from(oid),
+                pg_sys::Datum::null(),
+                pg_sys::Datum::null(),
+            )
+        };
+        if !is_mapped(owner) && !is_mapped(pg_sys::InvalidOid) {
+            return None;
+        }
+        read_options((*pg_sys::GetUserMapping(owner, oid)).options)
+    };
+    let (_, text) = options.into_iter().find(|(name, _)| name == "password")?;
+    Secret::new(text)
+}
+
+/// What is wrong with a server whose network wants a password, if it has none.
+pub fn lacks_password(name: &str) -> Option<NoPassword> {
+    let server = read(name).ok()?;
+    let lacks = server.network().wants_password() && password(name).is_none();
+    lacks.then(|| NoPassword {
+        server: name.to_owned(),
+    })
 }
 
 /// Names and values of a list of `DefElem`.

@@ -9,6 +9,8 @@ mod support;
 mod click_ids;
 mod delivery;
 mod engine;
+mod linktrust;
+mod networks;
 mod readme;
 mod shop;
 mod stops;

@@ -1,8 +1,9 @@
-//! A shop's conversions on their way to an affiliate network, in a few seconds: `make demo`.
+//! A shop's conversions on their way to affiliate networks, in a few seconds: `make demo`.
 //!
-//! Starts a throw-away cluster and a receiver on loopback, runs the network manual's example, and
-//! prints what was inserted, every URL as the receiver got it, and `s2s.callback`. What was
-//! received must be exactly what the manual says: if it is not, the exit code is not 0.
+//! Starts a throw-away cluster and a receiver on loopback, runs the manuals' examples, and prints
+//! what was inserted and updated, every URL as the receiver got it, what it answered, and
+//! `s2s.callback`. What was received must be exactly what the manuals say: if it is not, the exit
+//! code is not 0.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -12,13 +13,19 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, SimpleQueryMessage};
 
-use support::{Cluster, Installation, Receiver};
+use support::{Answer, Cluster, Installation, Receiver};
 
 /// How long the worker may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the manual's example must look like on the wire, but for order and the scheme and host.
-const EXPECTED: [&str; 4] = [
+/// What LinkTrust answers to an edit that it accepts, from its manual.
+const ACCEPTED: &str = include_str!("../data/linktrust_success.xml");
+
+/// The password of edits, as it is set and as it is sent.
+const PASSWORD: (&str, &str) = ("s3cret&", "Password=s3cret%26");
+
+/// What the manuals' examples must look like on the wire, but for order and the scheme and host.
+const EXPECTED: [&str; 5] = [
     "/l?s2s=1&cid=1234&pid=56&tgi=&tid=111&descrMerchant=new%20player&descrAffiliate=new%20player\
      &data=0%3A%3A12345%3A%3Aabc%3A%3A%3A%3A1405418672",
     "/l?s2s=1&cid=1234&pid=56&tgi=&tid=112&descrMerchant=new%20player&descrAffiliate=new%20player\
@@ -28,6 +35,7 @@ const EXPECTED: [&str; 4] = [
     "/s?s2s=1&cid=1234&pid=56&tgi=&tid=987&tam=49.90&descrMerchant=first%20deposit\
      &descrAffiliate=first%20deposit&currency=EUR\
      &data=0%3A%3A12345%3A%3Aabc%3A%3A%3A%3A1405418672&vc=SUMMER%2010%25",
+    "/transaction.edit?Password=s3cret%26&Merchantreferenceid=987&CID=466744&A=no&AP=0.00&MP=0.00",
 ];
 
 fn main() -> ExitCode {
@@ -48,14 +56,17 @@ fn main() -> ExitCode {
 
 /// Runs the example; returns how what was received differs from what was expected.
 fn demonstrate() -> Option<String> {
-    let receiver = Receiver::new();
+    let receiver = Receiver::answering(|request| match request.path.as_str() {
+        "/transaction.edit" => Answer::ok().with_body(ACCEPTED),
+        _ => Answer::ok(),
+    });
     let installation = Installation::new();
     let cluster = Cluster::builder_of(&installation)
         .conf("s2s.allow_private_addresses = on")
         .start();
     let mut client = cluster.connect("postgres");
 
-    title("An affiliate network, and the tables of a gaming site");
+    title("Affiliate networks, and the tables of a gaming site");
     run(&mut client, "create extension \"pgrx-ext\";");
     run(
         &mut client,
@@ -68,6 +79,17 @@ fn demonstrate() -> Option<String> {
 );",
             receiver.url("/l"),
             receiver.url("/s")
+        ),
+    );
+    run(
+        &mut client,
+        &format!(
+            "create server lt_eu foreign data wrapper linktrust options (
+    url '{}', campaign_id '466744', allow_http 'true'
+);
+create user mapping for public server lt_eu options (password '{}');",
+            receiver.url("/"),
+            PASSWORD.0
         ),
     );
     run(
@@ -87,7 +109,7 @@ fn demonstrate() -> Option<String> {
         &mut client,
         "create table orders (
     id bigint primary key, total numeric, currency text, voucher text,
-    click_id s2s.click_id
+    click_id s2s.click_id, status text default 'paid'
 );",
     );
     run(
@@ -96,6 +118,13 @@ fn demonstrate() -> Option<String> {
     for each row execute function
     s2s.report_sale('games_nl', 'transaction_id={id}', 'amount={total}', 'currency={currency}',
                     'voucher_code={voucher}', 'description=first deposit');",
+    );
+    run(
+        &mut client,
+        "create trigger order_cancelled after update of status on orders
+    for each row when (new.status = 'cancelled') execute function
+    s2s.edit_transaction('lt_eu', 'merchant_reference_id={id}', 'approved=no',
+                         'affiliate_payout=0', 'merchant_payout=0');",
     );
 
     title("Two players who clicked an affiliate's link, and one who did not");
@@ -130,6 +159,12 @@ fn demonstrate() -> Option<String> {
     (987, 49.9, 'EUR', 'SUMMER 10%', '0::12345::abc::::1405418672');",
     );
 
+    title("The order is cancelled");
+    run(
+        &mut client,
+        "update orders set status = 'cancelled' where id = 987;",
+    );
+
     title("What is in the tables");
     run(
         &mut client,
@@ -143,10 +178,20 @@ fn demonstrate() -> Option<String> {
         &format!("select s2s.wait_until_idle('{} s');", PATIENCE.as_secs()),
     );
     let targets = receiver.targets();
-    println!("The receiver got, in this order:\n");
+    println!("The receiver got, in this order, the password not shown:\n");
     for target in &targets {
-        println!("{}\n", receiver.url(target));
+        println!(
+            "{}\n",
+            receiver.url(target).replace(PASSWORD.1, "Password=***")
+        );
     }
+
+    title("The edit as it is recorded, and LinkTrust's answer");
+    run(
+        &mut client,
+        "select url, succeeded, affiliate_payout, merchant_payout, approved
+from s2s.attempt cross join s2s.linktrust_answer(response) where server = 'lt_eu';",
+    );
 
     title("What became of each conversion");
     run(

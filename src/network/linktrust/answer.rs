@@ -20,10 +20,14 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use crate::callback::{Amount, Edit, Identification};
+use crate::delivery::client::MOST_READ;
 use crate::problem::{Class, Problem, Quoted};
 
-/// Longer texts are no answers; the manual's have 500 bytes.
-pub const MOST_BYTES: usize = 64 * 1024;
+/// Longer texts are no answers; the manual's have 500 bytes. It is less than what is read of a
+/// body, so that a body that was cut is too long.
+pub const MOST_BYTES: usize = 32 * 1024;
+
+const _: () = assert!(MOST_BYTES < MOST_READ);
 
 /// Deeper texts are no answers; the manual's have four levels, and one more for each end tag that
 /// was forgotten.

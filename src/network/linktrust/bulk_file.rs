@@ -12,13 +12,17 @@
 //! quotes as a whole, as spreadsheets write it, is taken out of them. Lines without any value are
 //! passed over.
 
+use std::fmt;
+
+use crate::callback::edit::IDENTIFICATIONS;
 use crate::callback::{Edit, Identification};
+use crate::problem::{Class, Problem, Quoted, did_you_mean};
 
 pub mod read;
 pub mod write;
 
 pub use read::{BadHeader, BadLine, Line, Lines, read};
-pub use write::{Reasons, Unwritable, Writer};
+pub use write::{Unwritable, Writer};
 
 /// The columns, in the manual's spelling.
 pub const COLUMNS: [&str; 9] = [
@@ -58,12 +62,12 @@ impl ColumnSet {
     }
 
     /// The column set of an identifying parameter's name.
-    pub fn from_parameter(name: &str) -> Option<ColumnSet> {
+    pub fn from_parameter(name: &str) -> Result<ColumnSet, UnknownIdentification> {
         match name {
-            "transaction_id" => Some(ColumnSet::TransactionId),
-            "click_id" => Some(ColumnSet::ClickId),
-            "merchant_reference_id" => Some(ColumnSet::MerchantReference),
-            _ => None,
+            "transaction_id" => Ok(ColumnSet::TransactionId),
+            "click_id" => Ok(ColumnSet::ClickId),
+            "merchant_reference_id" => Ok(ColumnSet::MerchantReference),
+            _ => Err(UnknownIdentification(name.to_owned())),
         }
     }
 
@@ -82,6 +86,27 @@ impl ColumnSet {
             ColumnSet::ClickId => &["ClickID"],
             ColumnSet::MerchantReference => &["MerchantreferenceID", "CID"],
         }
+    }
+}
+
+/// A name that no column set goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownIdentification(String);
+
+impl fmt::Display for UnknownIdentification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown identification: {}", Quoted(&self.0))
+    }
+}
+
+impl Problem for UnknownIdentification {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn hint(&self) -> Option<String> {
+        let known = IDENTIFICATIONS.into_iter();
+        Some(did_you_mean("identifications", &self.0, known))
     }
 }
 
@@ -135,55 +160,66 @@ mod tests {
             let said: Parameters = identification.iter().chain(&changes).copied().collect();
             let edit = Edit::parse(&said, None).unwrap();
             let secret = secret();
-            let mut writer = Writer::new(ColumnSet::of(&edit), Reasons::None, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::of(&edit), &secret).unwrap();
             writer.write(&edit).unwrap();
-            assert_eq!(writer.finish().unwrap(), file);
+            assert_eq!(writer.finish(), file);
         }
+    }
+
+    #[test]
+    fn the_first_reason_is_a_column_more_for_all_lines() {
+        let secret = secret();
+        let mut writer = Writer::new(ColumnSet::TransactionId, &secret).unwrap();
+        for (id, reason) in [("1", ""), ("2", "sent back"), ("3", "")] {
+            let said = [
+                ("transaction_id", id),
+                ("approved", "0"),
+                ("reason", reason),
+            ];
+            let said: Parameters = said.into_iter().collect();
+            writer.write(&Edit::parse(&said, None).unwrap()).unwrap();
+        }
+        assert_eq!(
+            writer.finish(),
+            "Password\tTransactionID\tAP\tMP\tA\texecuteaffiliatepixel\tREASON\r\n\
+             s3cret&\t1\t\t\tno\t\t\r\n\
+             s3cret&\t2\t\t\tno\t\tsent back\r\n\
+             s3cret&\t3\t\t\tno\t\t\r\n"
+        );
     }
 
     #[test]
     fn what_a_file_cannot_hold_is_refused() {
         let secret = secret();
-        let write = |parameters: &[(&str, &str)], reasons| {
+        let write = |parameters: &[(&str, &str)]| {
             let said: Parameters = parameters.iter().copied().collect();
             let edit = Edit::parse(&said, None).unwrap();
-            let mut writer = Writer::new(ColumnSet::TransactionId, reasons, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::TransactionId, &secret).unwrap();
             writer.write(&edit).map_err(|problem| problem.one_line())
         };
         let approved = ("approved", "1");
-        for (parameters, reasons, message) in [
+        for (parameters, message) in [
             (
                 [("transaction_id", "a\"b"), ("reason", ""), approved],
-                Reasons::None,
                 "transaction_id cannot be in a tab-delimited file: \"a\"b\": It has a quote, and such files know no quoting.",
             ),
             (
                 [("transaction_id", "T"), ("reason", "a\tb"), approved],
-                Reasons::Written,
                 "reason cannot be in a tab-delimited file: \"a\\u{9}b\": It has a tab, and such files know no quoting.",
             ),
             (
                 [("transaction_id", "T"), ("reason", "a\nb"), approved],
-                Reasons::Written,
                 "reason cannot be in a tab-delimited file: \"a\\u{a}b\": It has a line end, and such files know no quoting.",
             ),
             (
-                [("transaction_id", "T"), ("reason", "why"), approved],
-                Reasons::None,
-                "the file has no column for reasons",
-            ),
-            (
                 [("click_id", "x"), ("reason", ""), approved],
-                Reasons::None,
                 "the edits identify their transactions in different ways: The file is by transaction_id, and an edit by click_id.",
             ),
         ] {
-            assert_eq!(write(&parameters, reasons), Err(message.to_owned()));
+            assert_eq!(write(&parameters), Err(message.to_owned()));
         }
         let password = Secret::new("a\tb").unwrap();
-        let problem = Writer::new(ColumnSet::ClickId, Reasons::None, &password)
-            .err()
-            .unwrap();
+        let problem = Writer::new(ColumnSet::ClickId, &password).err().unwrap();
         assert!(!format!("{problem:?} {}", problem.one_line()).contains("a\tb"));
     }
 
@@ -238,8 +274,22 @@ mod tests {
             let problem = read(file).err().unwrap();
             format!("{problem} {}", problem.hint().unwrap_or_default())
         };
-        assert_eq!(message(""), "the file has no header ");
-        assert_eq!(message("\n\r\n\t\n"), "the file has no header ");
+        let columns = "The first line names the columns, separated by tabs: some of Password, TransactionID, ClickID, MerchantreferenceID, CID, AP, MP, A, executeaffiliatepixel, REASON.";
+        for (file, what) in [
+            ("", "the file has no header"),
+            ("\n\r\n\t\n", "the file has no header"),
+            (
+                "AP\tMP\n",
+                "the header has no column TransactionID, ClickID or MerchantreferenceID",
+            ),
+            // Not a header, and nothing of it is repeated.
+            (
+                "s3cret\tT-1\t0.00\t\tno\tYes\r\n",
+                "the header has no column TransactionID, ClickID or MerchantreferenceID",
+            ),
+        ] {
+            assert_eq!(message(file), format!("{what} {columns}"));
+        }
         assert_eq!(
             message("TransactionID\tAPP\n"),
             "unknown column: \"APP\" Did you mean \"AP\"?"
@@ -252,10 +302,6 @@ mod tests {
             message("ClickID\tclickid\n"),
             "column \"clickid\" is there twice "
         );
-        assert_eq!(
-            message("AP\tMP\n"),
-            "the header has no column TransactionID, ClickID or MerchantreferenceID "
-        );
     }
 
     proptest! {
@@ -263,11 +309,11 @@ mod tests {
         fn any_edit_survives_a_file(said in any_edit(), others in 0..3usize) {
             let edit = Edit::parse(&said, None).unwrap();
             let secret = secret();
-            let mut writer = Writer::new(ColumnSet::of(&edit), Reasons::Written, &secret).unwrap();
+            let mut writer = Writer::new(ColumnSet::of(&edit), &secret).unwrap();
             for _ in 0..=others {
                 writer.write(&edit).unwrap();
             }
-            let file = writer.finish().unwrap();
+            let file = writer.finish();
             let lines: Vec<_> = read(&file).unwrap().collect();
             prop_assert_eq!(lines.len(), others + 1);
             for (at, line) in lines.into_iter().enumerate() {

@@ -113,6 +113,11 @@ impl Target {
         }
     }
 
+    /// The table.
+    pub fn table(&self) -> pg_sys::Oid {
+        self.table
+    }
+
     /// A callback's new id.
     #[allow(unsafe_code)]
     pub fn next_id(&self) -> i64 {

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::definition::Definition;
@@ -201,10 +202,13 @@ impl Plan {
                     problem: Some(&reason),
                     ..entry
                 });
-                log!(
+                let line = format!(
                     "s2s: callback {id} for server \"{}\" is parked: {reason}",
                     self.server_name
                 );
+                // Not for the client, who may not be allowed to read the row.
+                ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "s2s")
+                    .report(PgLogLevel::LOG_SERVER_ONLY);
             }
         }
         Ok(())

@@ -45,8 +45,20 @@ select pg_temp.refused_ddl($$create user mapping for public server lt_eu options
 create user mapping for public server lt_eu options (password 's3cret');
 select s2s.edit_url('lt_eu', 'T-1', approved => false);
 select pg_temp.refusal($$select s2s.report_sale('lt_eu', '1', 5, 'EUR', 'c')$$);
--- Triggers: an order is cancelled, an amount is corrected.
+-- Triggers: an order is cancelled, an amount is corrected. A password may come later, but it is missed at once.
 create table orders (id int primary key, status text, payout numeric, click_id s2s.click_id(linktrust));
+create server no_password foreign data wrapper linktrust options (url 'https://track.example.com');
+create role other;
+create user mapping for other server no_password options (password 's3cret');
+create trigger early after update on orders for each row execute function s2s.edit_transaction('no_password', 'approved=no');
+alter table orders add column note text;
+create user mapping for postgres server no_password options (password 's3cret');
+create trigger late after update on orders for each row execute function s2s.edit_transaction('no_password', 'approved=no');
+drop trigger early on orders;
+drop trigger late on orders;
+alter table orders drop column note;
+drop server no_password cascade;
+drop role other;
 create trigger order_cancelled after update of status on orders for each row
     when (new.status = 'cancelled' and old.status is distinct from new.status)
     execute function s2s.edit_transaction('lt_eu', 'merchant_reference_id={id}', 'approved=no', 'affiliate_payout=0', 'merchant_payout=0');
@@ -60,8 +72,40 @@ select action, transaction_id, click_id, parameters, due_at = 'infinity' as park
 select s2s.callback_url(id) from s2s.queue where due_at < 'infinity' order by id;
 select pg_temp.refused_ddl(format('create trigger bad after update on orders for each row execute function s2s.edit_transaction(%s)', arguments)) from (values
     ($$'lt_eu', 'transaction_id={id}'$$), ($$'lt_eu', 'transaction_id={id}', 'click_id={click_id}', 'approved=no'$$),
-    ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$)
+    ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$),
+    ($$'lt_eu', 'transaction_id={id}', 'approved=maybe'$$), ($$'lt_eu', 'transaction_id={id}', 'merchant_payout=-1'$$),
+    ($$'lt_eu', 'merchant_reference_id={id}', 'campaign_id=x', 'approved=no'$$)
 ) t(arguments);
+-- Bad input: each is named, by a call as an error and by a row as the reason why it is parked.
+select pg_temp.refusal('select s2s.edit_transaction(' || arguments || ')') from (values
+    ($$'lt_eu', approved => true$$), ($$'lt_eu', 'T', 'c', approved => true$$), ($$'lt_eu', 'T', merchant_reference_id => 'M', approved => true$$),
+    ($$'lt_eu', 'T'$$), ($$'lt_eu', 'T', reason => 'why'$$), ($$'lt_eu', 'T', execute_affiliate_pixel => false$$),
+    ($$'lt_eu', 'T', affiliate_payout => -0.01$$), ($$'lt_eu', 'T', affiliate_payout => 'NaN'$$), ($$'lt_eu', 'T', merchant_payout => '-Infinity'$$),
+    ($$'lt_eu', merchant_reference_id => 'M', campaign_id => 'x', approved => true$$), ($$'lt_eu', 'T', campaign_id => '5', approved => true$$),
+    ($$'lt_eu', E'T\n', approved => true$$), ($$'lt_eu', ' ', approved => true$$),
+    ($$'nowhere', 'T', approved => true$$), ($$null, 'T', approved => true$$)
+) t(arguments);
+select s2s.edit_url('lt_eu', 'T', affiliate_payout => 1.005, merchant_payout => 2.994);
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+select pg_temp.refusal($$select s2s.edit_transaction('games_nl', 'T', approved => true)$$);
+select pg_temp.refusal($$select s2s.lead_url('lt_eu', '1', 'c')$$);
+select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('games_nl', 'approved=no')$$);
+select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.report_lead('lt_eu', 'transaction_id={id}')$$);
+select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('nowhere', 'approved=no')$$);
+delete from s2s.queue;
+create table changes (transaction_id text, merchant_reference_id text, approved text, affiliate_payout text, reason text);
+create trigger changed after insert on changes for each row execute function s2s.edit_transaction(
+    'lt_eu', 'transaction_id={transaction_id}', 'approved={approved}', 'affiliate_payout={affiliate_payout}', 'reason={reason}');
+insert into changes values
+    ('T', null, 'maybe', null, null), ('T', null, null, '-1', null), ('T', null, null, 'Infinity', null), ('T', null, null, '1,50', null),
+    ('T', null, null, null, 'why'), (null, null, 'no', null, null), ('T', null, 'off', '1.005', null);
+select transaction_id, parameters, due_at = 'infinity' as parked, last_error from s2s.queue order by id;
+select s2s.callback_url(id) from s2s.queue where due_at < 'infinity';
+set s2s.on_invalid_row = error;
+select pg_temp.refusal($$insert into changes values ('T', null, 'maybe')$$);
+reset s2s.on_invalid_row;
+drop table changes;
+drop server games_nl;
 -- The password is nowhere but in the user mapping.
 select count(*) from s2s.queue q where q::text like '%s3cret%';
 -- Both of the manual's samples, the second of which is not well-formed.

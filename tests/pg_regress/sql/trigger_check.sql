@@ -33,7 +33,11 @@ select pg_temp.refusal(format('create trigger report after insert on orders for 
     ('''games_nl'', ''transaction_id'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'''),
     ('''games_nl'', ''transaction_id={id'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'''),
     ('''games_nl'', ''transaction_id=id}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'''),
-    ('''games_nl'', ''transaction_id={}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}''')
+    ('''games_nl'', ''transaction_id={}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'''),
+    -- The same for every row, and valid for none.
+    ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EURO'', ''click_id={click_id}'''),
+    ('''games_nl'', ''transaction_id={id}'', ''amount=1,50'', ''currency=EUR'', ''click_id={click_id}'''),
+    ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'', ''product_id=x''')
 ) t(arguments);
 select pg_temp.refusal('create trigger report after insert on no_click for each row execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'')');
 -- Timing and level.

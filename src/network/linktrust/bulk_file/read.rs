@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{COLUMNS, REASON};
 use crate::callback::Parameters;
-use crate::problem::{Class, Problem, Quoted, did_you_mean};
+use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
 
 /// A line of a file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +50,33 @@ pub fn read(file: &str) -> Result<Lines<'_>, BadHeader> {
     })
 }
 
+/// The names of all columns that there can be.
+fn known() -> impl Iterator<Item = &'static str> + Clone {
+    COLUMNS.into_iter().chain([REASON])
+}
+
+/// Whether a line has the name of an identifying column, also if it is separated otherwise. One
+/// without may be a line of values, a password among them, and is not to be quoted.
+fn is_header(line: &StringRecord) -> bool {
+    let is_identifying = |word: &str| {
+        ["TransactionID", "ClickID", "MerchantreferenceID"]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(unquoted(word.trim()).as_str()))
+    };
+    line.iter()
+        .flat_map(|field| field.split([',', ';']))
+        .any(is_identifying)
+}
+
 /// The header's names as [`Row`] has them.
 fn columns(header: &StringRecord) -> Result<StringRecord, BadHeader> {
+    if !is_header(header) {
+        return Err(BadHeader::NoIdentification);
+    }
     let mut names = StringRecord::new();
     for given in header {
         let name = unquoted(given).trim().to_ascii_lowercase();
-        let is_known = COLUMNS
-            .iter()
-            .chain([&REASON])
-            .any(|known| known.eq_ignore_ascii_case(&name));
+        let is_known = known().any(|known| known.eq_ignore_ascii_case(&name));
         if !is_known && !name.is_empty() {
             return Err(BadHeader::Unknown(given.to_owned()));
         }
@@ -67,11 +85,7 @@ fn columns(header: &StringRecord) -> Result<StringRecord, BadHeader> {
         }
         names.push_field(&name);
     }
-    let identifies = |name| matches!(name, "transactionid" | "clickid" | "merchantreferenceid");
-    match names.iter().any(identifies) {
-        true => Ok(names),
-        false => Err(BadHeader::NoIdentification),
-    }
+    Ok(names)
 }
 
 /// A line's values; what the file has no column for is `""`.
@@ -235,12 +249,12 @@ impl Problem for BadHeader {
             BadHeader::Unknown(name) if name.contains([',', ';']) => {
                 Some("Columns are separated by tabs.".to_owned())
             }
-            BadHeader::Unknown(name) => Some(did_you_mean(
-                "columns",
-                name,
-                COLUMNS.iter().copied().chain([REASON]),
+            BadHeader::Unknown(name) => Some(did_you_mean("columns", name, known())),
+            BadHeader::Missing | BadHeader::NoIdentification => Some(format!(
+                "The first line names the columns, separated by tabs: some of {}.",
+                list(known())
             )),
-            _ => None,
+            BadHeader::Twice(_) => None,
         }
     }
 }

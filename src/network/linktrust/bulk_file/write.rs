@@ -2,72 +2,49 @@
 
 use std::fmt;
 
-use csv::{QuoteStyle, Terminator, WriterBuilder};
-
 use super::{ColumnSet, REASON};
 use crate::callback::{Amount, Edit, Identification};
 use crate::network::linktrust::{pixel, yes_or_no};
 use crate::network::secret::Secret;
 use crate::problem::{Class, Problem, Quoted};
 
-/// Whether a file has a column for reasons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reasons {
-    /// It has; the manual's files do not.
-    Written,
-    /// No edit has one.
-    None,
-}
+/// What ends a line.
+const LINE_END: &str = "\r\n";
 
 /// A file under construction.
 pub struct Writer<'a> {
-    csv: csv::Writer<Vec<u8>>,
+    file: String,
     password: &'a Secret,
     columns: ColumnSet,
-    reasons: Reasons,
+    has_reasons: bool,
 }
 
 impl<'a> Writer<'a> {
     /// Starts a file with its header.
-    pub fn new(
-        columns: ColumnSet,
-        reasons: Reasons,
-        password: &'a Secret,
-    ) -> Result<Self, Unwritable> {
+    pub fn new(columns: ColumnSet, password: &'a Secret) -> Result<Self, Unwritable> {
         if let Some(character) = forbidden(password.reveal()) {
             return Err(Unwritable::Password { character });
         }
-        let csv = WriterBuilder::new()
-            .delimiter(b'\t')
-            .quote_style(QuoteStyle::Never)
-            .terminator(Terminator::CRLF)
-            .from_writer(Vec::new());
         let mut writer = Writer {
-            csv,
+            file: String::new(),
             password,
             columns,
-            reasons,
+            has_reasons: false,
         };
         let mut header = vec!["Password"];
         header.extend(columns.columns());
         header.extend(["AP", "MP", "A", "executeaffiliatepixel"]);
-        if reasons == Reasons::Written {
-            header.push(REASON);
-        }
-        writer.line(&header)?;
+        writer.line(&header);
         Ok(writer)
     }
 
-    /// Appends an edit.
+    /// Appends an edit. The first that has a reason gives the file a column more.
     pub fn write(&mut self, edit: &Edit) -> Result<(), Unwritable> {
         if ColumnSet::of(edit) != self.columns {
             return Err(Unwritable::OtherColumns {
                 file: self.columns,
                 edit: ColumnSet::of(edit),
             });
-        }
-        if self.reasons == Reasons::None && !edit.reason.is_empty() {
-            return Err(Unwritable::NoReasons);
         }
         let values = [
             (edit.identification.parameter(), edit.identification.text()),
@@ -82,6 +59,9 @@ impl<'a> Writer<'a> {
                 });
             }
         }
+        if !edit.reason.is_empty() && !self.has_reasons {
+            self.add_reasons();
+        }
         let campaign_id;
         let amount = |amount: Option<Amount>| amount.map_or(String::new(), |sum| sum.to_string());
         let (affiliate, merchant) = (amount(edit.affiliate_payout), amount(edit.merchant_payout));
@@ -95,22 +75,37 @@ impl<'a> Writer<'a> {
         }
         let approved = edit.approved.map_or("", yes_or_no);
         fields.extend([&affiliate, &merchant, approved, pixel(edit)]);
-        if self.reasons == Reasons::Written {
+        if self.has_reasons {
             fields.push(edit.reason);
         }
-        self.line(&fields)
+        self.line(&fields);
+        Ok(())
     }
 
-    fn line(&mut self, fields: &[&str]) -> Result<(), Unwritable> {
-        self.csv
-            .write_record(fields)
-            .map_err(|_| Unwritable::OutOfMemory)
+    /// Gives every line so far a column more. No value has a line end.
+    fn add_reasons(&mut self) {
+        let longer = format!("\t{LINE_END}");
+        let header_end = format!("\t{REASON}{LINE_END}");
+        self.file = self
+            .file
+            .replace(LINE_END, &longer)
+            .replacen(&longer, &header_end, 1);
+        self.has_reasons = true;
+    }
+
+    fn line(&mut self, fields: &[&str]) {
+        for (place, field) in fields.iter().enumerate() {
+            if place > 0 {
+                self.file.push('\t');
+            }
+            self.file.push_str(field);
+        }
+        self.file.push_str(LINE_END);
     }
 
     /// The finished file.
-    pub fn finish(self) -> Result<String, Unwritable> {
-        let bytes = self.csv.into_inner().map_err(|_| Unwritable::OutOfMemory)?;
-        String::from_utf8(bytes).map_err(|_| Unwritable::OutOfMemory)
+    pub fn finish(self) -> String {
+        self.file
     }
 }
 
@@ -143,10 +138,6 @@ pub enum Unwritable {
         /// The edit's.
         edit: ColumnSet,
     },
-    /// An edit with a reason in a file without them.
-    NoReasons,
-    /// The file could not be kept.
-    OutOfMemory,
 }
 
 impl fmt::Display for Unwritable {
@@ -167,8 +158,6 @@ impl fmt::Display for Unwritable {
             Unwritable::OtherColumns { .. } => {
                 f.write_str("the edits identify their transactions in different ways")
             }
-            Unwritable::NoReasons => f.write_str("the file has no column for reasons"),
-            Unwritable::OutOfMemory => f.write_str("the file could not be kept in memory"),
         }
     }
 }
@@ -193,7 +182,6 @@ impl Problem for Unwritable {
                 file.parameter(),
                 edit.parameter()
             )),
-            Unwritable::NoReasons | Unwritable::OutOfMemory => None,
         }
     }
 
