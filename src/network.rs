@@ -238,8 +238,10 @@ impl Server {
         let shown = self.judge(action, sent, &reply);
         let verdict = match shown.name() == verdict.name() {
             true => shown,
-            false => verdict.map_message(|message| password.redact(&message).into_owned()),
+            false => verdict,
         };
+        // An answer may hold it in pieces that only its reading puts together.
+        let verdict = verdict.map_message(|message| password.redact(&message).into_owned());
         (verdict, reply)
     }
 
@@ -643,6 +645,11 @@ mod tests {
             "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
         );
         assert!(!format!("{reply:?}").contains("s3cret"));
+        let (verdict, _) = judge(&failure.replace("Invalid", "Bad s3<!-- -->cret,"), "s3cret");
+        assert_eq!(
+            verdict.message(),
+            "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
+        );
     }
 
     #[test]
