@@ -18,7 +18,7 @@ use pgrx_ext::network::linktrust::bulk_file::{self, ColumnSet, Reasons, Writer};
 use pgrx_ext::network::options::Pace;
 use pgrx_ext::network::postback::template::{Template, Unfilled};
 use pgrx_ext::network::secret::Secret;
-use pgrx_ext::network::{Network, Server, linktrust};
+use pgrx_ext::network::{MAX_URL, Network, Server, linktrust};
 use pgrx_ext::problem::Problem;
 use pgrx_ext::url::{BaseUrl, decode, encode, query_parameter};
 use ureq::http::Uri;
@@ -301,6 +301,9 @@ pub fn template(input: &[u8]) {
             return check_problem(&problem);
         }
     };
+    if url.len() > MAX_URL {
+        return; // a server does not let it through
+    }
     check_url(&url);
     let [template, filled]: [Uri; 2] = [given_host(given), &url].map(|url| url.parse().unwrap());
     assert_eq!(template.scheme(), filled.scheme());
