@@ -12,3 +12,4 @@ mod engine;
 mod readme;
 mod shop;
 mod stops;
+mod upgrade;
