@@ -115,7 +115,7 @@ fn releases() -> Vec<(String, PathBuf)> {
 }
 
 /// The facts of the extension in a database.
-fn surface(client: &mut Client) -> BTreeSet<String> {
+pub fn surface(client: &mut Client) -> BTreeSet<String> {
     let mut transaction = client.transaction().expect("a transaction");
     // So that all names come with their schemas.
     transaction
