@@ -11,6 +11,7 @@ mod delivery;
 mod engine;
 mod hostile;
 mod readme;
+mod secrets;
 mod shop;
 mod stops;
 mod upgrade;
