@@ -36,6 +36,15 @@ fn error_of(client: &mut Client, sql: &str) -> (SqlState, String) {
 fn an_application_role_inserts_rows_and_gains_nothing() {
     let (mut shop, mut role) = shop_with_role("hostile_rights");
     let before = surface(&mut shop.client);
+    for trigger in [
+        "report_lead",
+        "report_sale",
+        "edit_transaction",
+        "check_ddl",
+    ] {
+        let (code, _) = error_of(&mut role, &format!("select s2s.{trigger}() is null"));
+        assert!(code.code().starts_with("39P0"), "{trigger}: {code:?}");
+    }
     role.batch_execute("insert into players values (1, null, '0::12345::abc::::1405418672')")
         .expect("an insert");
     shop.wait_until_delivered();
@@ -229,6 +238,33 @@ fn nothing_of_a_roles_own_stands_in_for_ours() {
     shop.sql("alter server games_nl options (drop paused)");
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1, 2, 3, 5]);
+}
+
+#[test]
+fn what_a_databases_owner_sets_for_it_does_not_reach_the_worker() {
+    let (mut shop, mut role) = shop_with_role("hostile_owner");
+    role.batch_execute(TRAPS).expect("traps");
+    shop.sql("alter database hostile_owner owner to hostile_owner");
+    for setting in [
+        "search_path = evil",
+        "role = hostile_owner",
+        "s2s.enabled = off",
+    ] {
+        role.batch_execute(&format!("alter database hostile_owner set {setting}"))
+            .expect(setting);
+    }
+    let worker = wait_for_some(PATIENCE, "a worker runs", || shop.worker_pid());
+    shop.sql(&format!("select pg_terminate_backend({worker})"));
+    wait_for_some(PATIENCE, "another worker runs", || {
+        shop.worker_pid().filter(|pid| *pid != worker)
+    });
+    shop.insert([1]);
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1]);
+    assert_eq!(
+        shop.text("select string_agg(name, ' ') from evil.trapped"),
+        ""
+    );
 }
 
 #[test]
@@ -474,7 +510,7 @@ fn odd_arguments_are_refused_in_plain_words() {
                 }
             };
             let arguments: Vec<String> = types.iter().enumerate().map(argument).collect();
-            let call = format!("select * from {name}({})", arguments.join(", "));
+            let call = format!("select {name}({}) is null", arguments.join(", "));
             for client in [&mut role, &mut shop.client] {
                 let Err(error) = client.batch_execute(&call) else {
                     continue;
