@@ -6,10 +6,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod click_ids;
 mod delivery;
 mod engine;
 mod hostile;
+mod impostors;
 mod readme;
 mod secrets;
 mod shop;

@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn cluster() -> Builder<'static> {
     Cluster::builder()
         .conf("s2s.allow_private_addresses = on")
-        .conf("max_worker_processes = 32")
+        .conf("max_worker_processes = 64")
 }
 
 /// The cluster of the tests that leave the server running.
