@@ -40,7 +40,7 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
 
-# The flags of fuzzing are unstable ones: a stable compiler takes them as it does its own library's.
+# Fuzzing has unstable compiler flags, which a stable compiler takes with RUSTC_BOOTSTRAP.
 fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=60 for each
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 	@cd tests/fuzz && for target in $(or $(TARGET),$$(cargo fuzz list --fuzz-dir .)); do \
