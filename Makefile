@@ -15,7 +15,7 @@ export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND = 1
 PURE = --no-default-features
 PACKAGE = cargo pgrx package --pg-config $(PG_CONFIG_PATH) $(PURE)
 
-.PHONY: help setup build demo test bench install clean fmt
+.PHONY: help setup build demo test fuzz bench install clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -32,12 +32,22 @@ demo: setup ## run the manual's example in a throw-away cluster
 
 test: setup ## check everything: format, lints, pure half, SQL surface, real clusters
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy $(PURE) --all-targets -- -D warnings
 	cargo clippy $(PURE) --features $(PG_FEATURE) --lib -- -D warnings
 	cargo test $(PURE)
 	$(PACKAGE) --debug
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
+
+# Fuzzing has unstable compiler flags, which a stable compiler takes with RUSTC_BOOTSTRAP.
+fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=60 for each
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@cd tests/fuzz && for target in $(or $(TARGET),$$(cargo fuzz list --fuzz-dir .)); do \
+		mkdir -p target/found/$$target && \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . --sanitizer none $$target \
+			target/found/$$target corpus/$$target -- -max_total_time=$(or $(SECONDS),60) || exit; \
+	done
 
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	$(PACKAGE)
@@ -52,3 +62,4 @@ clean: ## remove what was built
 
 fmt: ## format the code
 	cargo fmt
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml

@@ -23,6 +23,10 @@ use options::{OptionError, Options, Pace};
 use postback::template::Unfilled;
 use secret::Secret;
 
+/// The longest URL without its password, in bytes. The HTTP client takes 65,534 with it, and most
+/// servers take less: theirs to say.
+pub const MAX_URL: usize = 64_000;
+
 /// A protocol we speak, named as its foreign-data wrapper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
@@ -193,6 +197,18 @@ impl Server {
 
     /// The URL that says `parameters` to the network, without the password: what is stored.
     pub fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Unsendable> {
+        let url = self.url_of_any_length(action, parameters)?;
+        match url.len() {
+            ..=MAX_URL => Ok(url),
+            length => Err(UrlTooLong { length }.into()),
+        }
+    }
+
+    fn url_of_any_length(
+        &self,
+        action: Action,
+        parameters: &Parameters,
+    ) -> Result<String, Unsendable> {
         match (&self.account, action) {
             (Account::TradeTracker(account), Action::Lead) => {
                 Ok(account.lead_url(&Lead::parse(parameters)?))
@@ -267,8 +283,10 @@ impl Server {
         let shown = self.judge(action, sent, &reply);
         let verdict = match shown.name() == verdict.name() {
             true => shown,
-            false => verdict.map_message(|message| password.redact(&message).into_owned()),
+            false => verdict,
         };
+        // An answer may hold it in pieces that only its reading puts together.
+        let verdict = verdict.map_message(|message| password.redact(&message).into_owned());
         (verdict, reply)
     }
 
@@ -435,6 +453,34 @@ pub enum Unsendable {
     NoSuchAction(NoSuchAction),
     /// The template cannot be filled.
     Unfilled(Unfilled),
+    /// The URL is too long.
+    TooLong(UrlTooLong),
+}
+
+/// A URL that cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlTooLong {
+    /// Its bytes.
+    pub length: usize,
+}
+
+impl fmt::Display for UrlTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the URL is too long")
+    }
+}
+
+impl Problem for UrlTooLong {
+    fn class(&self) -> Class {
+        Class::InvalidParameter
+    }
+
+    fn detail(&self) -> Option<String> {
+        let UrlTooLong { length } = self;
+        Some(format!(
+            "It has {length} bytes; at most {MAX_URL} are allowed."
+        ))
+    }
 }
 
 impl Unsendable {
@@ -443,6 +489,7 @@ impl Unsendable {
             Unsendable::Invalid(problem) => problem,
             Unsendable::NoSuchAction(problem) => problem,
             Unsendable::Unfilled(problem) => problem,
+            Unsendable::TooLong(problem) => problem,
         }
     }
 }
@@ -456,6 +503,12 @@ impl From<Invalid> for Unsendable {
 impl From<NoSuchAction> for Unsendable {
     fn from(problem: NoSuchAction) -> Unsendable {
         Unsendable::NoSuchAction(problem)
+    }
+}
+
+impl From<UrlTooLong> for Unsendable {
+    fn from(problem: UrlTooLong) -> Unsendable {
+        Unsendable::TooLong(problem)
     }
 }
 
@@ -540,6 +593,25 @@ mod tests {
                 Verdict::Failed { message }
             );
         }
+    }
+
+    #[test]
+    fn a_url_that_no_client_takes_is_never_sent() {
+        let url = |length: usize| {
+            let said: Parameters = [
+                ("transaction_id", "1".to_owned()),
+                ("click_id", "c".to_owned()),
+                ("description_merchant", "x".repeat(length)),
+            ]
+            .into_iter()
+            .collect();
+            server(&[]).url(Action::Lead, &said)
+        };
+        assert!(url(63_000).is_ok());
+        assert_eq!(
+            url(1 << 20).unwrap_err().one_line(),
+            "the URL is too long: It has 1048675 bytes; at most 64000 are allowed."
+        );
     }
 
     #[test]
@@ -672,6 +744,11 @@ mod tests {
             "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
         );
         assert!(!format!("{reply:?}").contains("s3cret"));
+        let (verdict, _) = judge(&failure.replace("Invalid", "Bad s3<!-- -->cret,"), "s3cret");
+        assert_eq!(
+            verdict.message(),
+            "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
+        );
     }
 
     #[test]

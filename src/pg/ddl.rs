@@ -1,6 +1,7 @@
 //! The event trigger: triggers are checked when they are made and when their table changes, and
 //! the worker hears of changed servers.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
@@ -23,7 +24,11 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     let tag = unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_EventTriggerData {
-            return Ok(());
+            return Err(ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED,
+                "check_ddl was not called as an event trigger",
+                "s2s",
+            ));
         }
         let data = &*context.cast::<pg_sys::EventTriggerData>();
         std::ffi::CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes()

@@ -16,6 +16,7 @@ use crate::delivery::Callback;
 const POLL: Duration = Duration::from_millis(2);
 
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn worker_status() -> TableIterator<
     'static,

@@ -6,11 +6,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod click_ids;
 mod delivery;
 mod engine;
+mod hostile;
+mod impostors;
 mod linktrust;
 mod networks;
 mod readme;
+mod secrets;
 mod shop;
 mod stops;
+mod upgrade;

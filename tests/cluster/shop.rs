@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn cluster() -> Builder<'static> {
     Cluster::builder()
         .conf("s2s.allow_private_addresses = on")
-        .conf("max_worker_processes = 32")
+        .conf("max_worker_processes = 64")
 }
 
 /// The cluster of the tests that leave the server running.
@@ -40,8 +40,17 @@ impl<'a> Shop<'a> {
 
     /// Opens a shop whose server has more options: `", paused 'true'"`.
     pub fn open_with(cluster: &'a Cluster, database: &'static str, options: &str) -> Shop<'a> {
+        Shop::open_in(cluster, database, cluster.database(database), options)
+    }
+
+    /// Opens a shop in a database that has the extension, with a session there.
+    pub fn open_in(
+        cluster: &'a Cluster,
+        database: &'static str,
+        mut client: Client,
+        options: &str,
+    ) -> Shop<'a> {
         let receiver = Receiver::new();
-        let mut client = cluster.database(database);
         let (leads, sales) = (receiver.url("/l"), receiver.url("/s"));
         let sql = format!(
             "create server games_nl foreign data wrapper tradetracker options (

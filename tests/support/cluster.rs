@@ -177,15 +177,21 @@ impl Cluster {
     /// A new database with the extension, and a session in it.
     #[track_caller]
     pub fn database(&self, name: &str) -> Client {
-        let mut postgres = self.connect("postgres");
-        postgres
-            .batch_execute(&format!("create database {name}"))
-            .expect("create database");
-        let mut client = self.connect(name);
+        let mut client = self.empty_database(name);
         client
             .batch_execute("create extension \"pgrx-ext\"")
             .expect("create extension");
         client
+    }
+
+    /// A new database without the extension, and a session in it.
+    #[track_caller]
+    pub fn empty_database(&self, name: &str) -> Client {
+        let mut postgres = self.connect("postgres");
+        postgres
+            .batch_execute(&format!("create database {name}"))
+            .expect("create database");
+        self.connect(name)
     }
 
     /// What the server has logged.

@@ -24,6 +24,7 @@ const EXTENSION: &str = "pgrx-ext";
 pub struct Installation {
     scratch: Scratch,
     bin: PathBuf,
+    extensions: PathBuf,
     template: OnceLock<PathBuf>,
     folders: AtomicUsize,
 }
@@ -50,7 +51,7 @@ impl Installation {
         };
         let [bin, lib, share] = ["--bindir", "--pkglibdir", "--sharedir"].map(pg_config);
         let extensions = share.join("extension");
-        let bin_here = place(&bin);
+        let (bin_here, extensions_here) = (place(&bin), place(&extensions));
         for file in entries(&bin) {
             copy_into(&file, &bin_here);
         }
@@ -77,9 +78,15 @@ impl Installation {
         Installation {
             scratch,
             bin: bin_here,
+            extensions: extensions_here,
             template: OnceLock::new(),
             folders: AtomicUsize::new(0),
         }
+    }
+
+    /// Adds a file of the extension: the script of an older release.
+    pub fn add_extension_file(&self, file: &Path) {
+        copy_into(file, &self.extensions);
     }
 
     /// A program of this PostgreSQL, to run as the servers' user.

@@ -86,7 +86,9 @@ impl Template {
         let mut url = String::with_capacity(320);
         url.push_str(self.base.as_str().trim_end_matches('/'));
         let mut in_query = false;
-        for (at, piece) in self.pieces.iter().enumerate() {
+        // The parameters in the path, and where their values start.
+        let mut in_path = Vec::new();
+        for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => {
                     in_query |= text.contains('?');
@@ -104,28 +106,31 @@ impl Template {
                                 .map(|(name, _)| name.as_ref().to_owned())
                                 .collect(),
                         })?;
-                    if !in_query && self.is_dot_segment(at, value) {
-                        return Err(Unfilled::DotSegment {
-                            parameter: parameter.clone(),
-                        });
+                    if !in_query {
+                        in_path.push((parameter, url.len()));
                     }
                     url.push_str(&encode(value));
                 }
             }
         }
-        Ok(url)
+        match in_path.into_iter().find(|(_, at)| is_step(&url, *at)) {
+            Some((parameter, _)) => Err(Unfilled::DotSegment {
+                parameter: parameter.clone(),
+            }),
+            None => Ok(url),
+        }
     }
+}
 
-    /// Whether `value` would be a step up or nowhere in the path: `.` or `..` between slashes.
-    fn is_dot_segment(&self, at: usize, value: &str) -> bool {
-        let text = |at: Option<usize>| match at.and_then(|at| self.pieces.get(at)) {
-            Some(Piece::Text(text)) => Some(text.as_str()),
-            _ => None,
-        };
-        matches!(value, "." | "..")
-            && text(at.checked_sub(1)).is_none_or(|text| text.ends_with(['/', '.']))
-            && text(at.checked_add(1)).is_none_or(|text| text.starts_with(['/', '?', '.']))
-    }
+/// Whether the part of the path around `at` is a step, up or nowhere: `.` or `..` between slashes,
+/// percent-encoded or not.
+fn is_step(url: &str, at: usize) -> bool {
+    let start = url[..at].rfind('/').map_or(0, |slash| slash + 1);
+    let end = url[at..]
+        .find(['/', '?'])
+        .map_or(url.len(), |length| at + length);
+    let part = url[start..end].to_ascii_lowercase().replace("%2e", ".");
+    matches!(part.as_str(), "." | "..")
 }
 
 /// The pieces of what follows the host, and that text with values in it; or where a brace does not
@@ -382,7 +387,7 @@ pub enum Unfilled {
         /// The names that have values.
         given: Vec<String>,
     },
-    /// `.` or `..` as a part of the path.
+    /// With its value, `.` or `..` is a part of the path.
     DotSegment {
         /// The parameter.
         parameter: String,
@@ -413,7 +418,9 @@ impl Problem for Unfilled {
             Unfilled::Missing { given, .. } => {
                 format!("Given are {}.", list(given.iter().map(String::as_str)))
             }
-            Unfilled::DotSegment { .. } => "It is nothing but dots, a step in the path.".to_owned(),
+            Unfilled::DotSegment { .. } => {
+                "With it, a part of the path is nothing but dots, a step elsewhere.".to_owned()
+            }
         })
     }
 
@@ -488,6 +495,17 @@ mod tests {
                 filled(template, &[("a", "..")]),
                 Err(Unfilled::DotSegment { .. })
             ));
+        }
+        for (template, value) in [
+            ("https://t.example/.{a}/x", ""),
+            ("https://t.example/{a}{a}/x", "."),
+            ("https://t.example/%2E{a}/x", "."),
+        ] {
+            let problem = filled(template, &[("a", value)]).unwrap_err();
+            assert_eq!(
+                problem.one_line(),
+                "parameter \"a\" cannot be in the path: With it, a part of the path is nothing but dots, a step elsewhere."
+            );
         }
         for template in [
             "https://t.example/v{a}/x",

@@ -41,6 +41,7 @@ pub fn introduce() {
         (c"enable_sort", c"off"),
         (c"jit", c"off"),
         // What is set for the database is meant for its users.
+        (c"role", c"none"),
         (c"default_transaction_read_only", c"off"),
         (c"default_transaction_isolation", c"read committed"),
         (c"session_replication_role", c"origin"),

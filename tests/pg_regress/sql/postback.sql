@@ -19,3 +19,6 @@ select transaction_id, click_id, parameters, s2s.callback_url(id) from s2s.queue
 delete from s2s.queue;
 drop table orders;
 drop server tune;
+
+-- Numbers are sent as they are written.
+select s2s.postback_url('https://t.example/?a={a}&b={b}&c={c}', '{"a": 12345678901234567890123, "b": 49.90, "c": 0.12345678901234567890}');
