@@ -14,7 +14,7 @@ use pgrx_ext::click_id::{ClickId, Form, MAX_LENGTH, TradeTrackerId, network_of};
 use pgrx_ext::delivery::retry::{Fate, fate, parse_retry_after};
 use pgrx_ext::delivery::{Answer, Reply, Verdict};
 use pgrx_ext::mapping::{Mapping, Names, Piece};
-use pgrx_ext::network::linktrust::bulk_file::{self, ColumnSet, Reasons, Writer};
+use pgrx_ext::network::linktrust::bulk_file::{self, ColumnSet, Writer};
 use pgrx_ext::network::options::Pace;
 use pgrx_ext::network::postback::template::{Template, Unfilled};
 use pgrx_ext::network::secret::Secret;
@@ -203,12 +203,12 @@ pub fn file(input: &[u8]) {
                 continue;
             }
         };
-        let mut writer = Writer::new(ColumnSet::of(&edit), Reasons::Written, &password).unwrap();
+        let mut writer = Writer::new(ColumnSet::of(&edit), &password).unwrap();
         if let Err(problem) = writer.write(&edit) {
             check_problem(&problem);
             continue;
         }
-        let written = writer.finish().unwrap();
+        let written = writer.finish();
         let mut again = bulk_file::read(&written).unwrap();
         let said_again = again.next().unwrap().edit.unwrap();
         assert_eq!(Edit::parse(&said_again, None).as_ref(), Ok(&edit));
