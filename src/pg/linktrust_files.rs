@@ -159,7 +159,7 @@ fn linktrust_load(
     let lines = read(file)?;
     // SAFETY: this is the call, of a function that returns a table.
     let mut rows = unsafe { Rows::of_call(fcinfo)? };
-    let mut bulk = Bulk::new();
+    let mut bulk = Bulk::default();
     for line in lines {
         pg_sys::check_for_interrupts!();
         bulk.row(|bulk| {

@@ -5,9 +5,11 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 pub mod insert;
+mod statement;
 mod target;
 
 pub use insert::{Bulk, Entry, enqueue};
+pub use statement::{enqueue_in_statement, watch_statements};
 use target::Target;
 
 /// The names of all servers that callbacks are queued for: one step through the index each.

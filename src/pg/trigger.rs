@@ -83,7 +83,7 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
         } else {
             data.tg_trigslot
         };
-        plan.report(&plan.row(slot), queue::enqueue)
+        plan.report(&plan.row(slot), queue::enqueue_in_statement)
     }
 }
 
@@ -106,7 +106,7 @@ unsafe fn report_all(
         let place = pg_sys::tuplestore_alloc_read_pointer(rows, pg_sys::EXEC_FLAG_REWIND as i32);
         pg_sys::tuplestore_select_read_pointer(rows, place);
         pg_sys::tuplestore_rescan(rows);
-        let mut bulk = Bulk::new();
+        let mut bulk = Bulk::default();
         while pg_sys::tuplestore_gettupleslot(rows, true, false, slot) {
             pg_sys::check_for_interrupts!();
             bulk.row(|bulk| plan.report(&plan.row(slot), |entry| bulk.add(entry)))?;

@@ -137,21 +137,31 @@ pub struct Bulk {
     wakes: bool,
 }
 
-impl Bulk {
+impl Default for Bulk {
     /// Nothing to insert yet.
-    pub fn new() -> Bulk {
+    fn default() -> Bulk {
+        // It outlives the call that makes it, but not its subtransaction.
+        let context = |name| {
+            // SAFETY: creating a context is all that happens there.
+            #[allow(unsafe_code)]
+            unsafe {
+                PgMemoryContexts::CurTransactionContext.switch_to(|_| PgMemoryContexts::new(name))
+            }
+        };
         Bulk {
             target: Target::current(),
             slots: Vec::new(),
             waiting: 0,
             bytes: 0,
-            memory: PgMemoryContexts::new("s2s bulk"),
-            row_memory: PgMemoryContexts::new("s2s row"),
+            memory: context("s2s bulk"),
+            row_memory: context("s2s row"),
             now: now(),
             wakes: false,
         }
     }
+}
 
+impl Bulk {
     /// Calls `add` for one row; what it allocates in PostgreSQL's memory is freed.
     #[allow(unsafe_code)]
     pub fn row<R>(&mut self, add: impl FnOnce(&mut Bulk) -> R) -> R {
