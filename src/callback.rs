@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -352,26 +352,34 @@ impl Amount {
     }
 }
 
-/// The hundredths of up to 15 digits with up to two decimals, as nearly every amount is written.
-/// `None` says nothing: the whole grammar is [`Amount::read`]'s.
+/// The hundredths of up to 15 digits before the point and any after it, as nearly every amount is
+/// written. `None` says nothing: the whole grammar is [`Amount::read`]'s.
 fn plain_hundredths(text: &str) -> Option<u128> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !matches!((whole.len(), decimals.len()), (1..=15, 1..=2))
-        || !digits(whole)
-        || !digits(decimals)
-    {
+    let is_plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if whole.len() > 15 || !is_plain(whole) || !is_plain(decimals) {
         return None;
     }
-    let tenfold = if decimals.len() == 1 { 10 } else { 1 };
+    let decimal = |place| match decimals.as_bytes().get(place) {
+        Some(digit) => u64::from(digit - b'0'),
+        None => 0,
+    };
+    // The third decimal alone decides how the second is rounded.
+    let rounded_up = u64::from(decimal(2) >= 5);
+    let whole: u64 = whole.parse().ok()?;
     Some(u128::from(
-        whole.parse::<u64>().ok()? * 100 + decimals.parse::<u64>().ok()? * tenfold,
+        whole * 100 + decimal(0) * 10 + decimal(1) + rounded_up,
     ))
 }
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.hundredths / 100, self.hundredths % 100)
+        let mut buffer = itoa::Buffer::new();
+        f.write_str(buffer.format(self.hundredths / 100))?;
+        let decimals = (self.hundredths % 100) as u8;
+        f.write_char('.')?;
+        f.write_char(char::from(b'0' + decimals / 10))?;
+        f.write_char(char::from(b'0' + decimals % 10))
     }
 }
 
@@ -416,7 +424,7 @@ impl PositiveId {
 
 impl fmt::Display for PositiveId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(itoa::Buffer::new().format(self.0))
     }
 }
 
@@ -720,6 +728,14 @@ mod tests {
         fn cents_are_printed_as_they_are(cents in 0..i64::MAX) {
             let text = format!("{}.{:02}", cents / 100, cents % 100);
             prop_assert_eq!(amount(&text), Ok(text));
+        }
+
+        #[test]
+        fn the_short_way_to_an_amount_ends_where_the_long_one_does(
+            text in "[0-9]{1,15}(\\.[0-9]{1,24})?"
+        ) {
+            prop_assert!(plain_hundredths(&text).is_some());
+            prop_assert_eq!(Amount::parse("amount", &text).ok(), Amount::read(&text).ok());
         }
 
         #[test]

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use super::click_id::StoredClickId;
 use super::error::PgResult;
 use super::functions::queue_one;
+use super::numeric::NumericText;
 use super::server;
 use crate::callback::edit::Edit;
 use crate::callback::{Action, Invalid, Parameters, Reason};
@@ -26,8 +27,8 @@ fn linktrust_edit_url(
     merchant_reference_id: default!(Option<&str>, "NULL"),
     campaign_id: default!(Option<&str>, "NULL"),
     approved: default!(Option<bool>, "NULL"),
-    affiliate_payout: default!(Option<AnyNumeric>, "NULL"),
-    merchant_payout: default!(Option<AnyNumeric>, "NULL"),
+    affiliate_payout: default!(Option<NumericText<'_>>, "NULL"),
+    merchant_payout: default!(Option<NumericText<'_>>, "NULL"),
     execute_affiliate_pixel: default!(Option<bool>, "NULL"),
     reason: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
@@ -60,8 +61,8 @@ fn edit_url(
     merchant_reference_id: default!(Option<&str>, "NULL"),
     campaign_id: default!(Option<&str>, "NULL"),
     approved: default!(Option<bool>, "NULL"),
-    affiliate_payout: default!(Option<AnyNumeric>, "NULL"),
-    merchant_payout: default!(Option<AnyNumeric>, "NULL"),
+    affiliate_payout: default!(Option<NumericText<'_>>, "NULL"),
+    merchant_payout: default!(Option<NumericText<'_>>, "NULL"),
     execute_affiliate_pixel: default!(Option<bool>, "NULL"),
     reason: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
@@ -88,8 +89,8 @@ fn edit_transaction(
     merchant_reference_id: default!(Option<&str>, "NULL"),
     campaign_id: default!(Option<&str>, "NULL"),
     approved: default!(Option<bool>, "NULL"),
-    affiliate_payout: default!(Option<AnyNumeric>, "NULL"),
-    merchant_payout: default!(Option<AnyNumeric>, "NULL"),
+    affiliate_payout: default!(Option<NumericText<'_>>, "NULL"),
+    merchant_payout: default!(Option<NumericText<'_>>, "NULL"),
     execute_affiliate_pixel: default!(Option<bool>, "NULL"),
     reason: default!(Option<&str>, "NULL"),
 ) -> PgResult<Option<i64>> {
@@ -114,8 +115,8 @@ fn edit<'a>(
     merchant_reference_id: Option<&'a str>,
     campaign_id: Option<&'a str>,
     approved: Option<bool>,
-    affiliate_payout: Option<AnyNumeric>,
-    merchant_payout: Option<AnyNumeric>,
+    affiliate_payout: Option<NumericText<'a>>,
+    merchant_payout: Option<NumericText<'a>>,
     execute_affiliate_pixel: Option<bool>,
     reason: Option<&'a str>,
 ) -> Parameters<'a> {
@@ -142,8 +143,8 @@ fn edit<'a>(
         ("affiliate_payout", affiliate_payout),
         ("merchant_payout", merchant_payout),
     ] {
-        if let Some(amount) = amount {
-            said.set(name, amount.to_string());
+        if let Some(NumericText(amount)) = amount {
+            said.set(name, amount);
         }
     }
     said

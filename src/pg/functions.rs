@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 
 use super::click_id::StoredClickId;
 use super::error::PgResult;
+use super::numeric::NumericText;
 use super::queue::{self, Entry};
 use super::server;
 use crate::callback::{Action, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic};
@@ -56,7 +57,7 @@ fn tradetracker_sale_url(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
     transaction_id: Option<&str>,
-    amount: Option<AnyNumeric>,
+    amount: Option<NumericText<'_>>,
     currency: Option<&str>,
     click_id: Option<StoredClickId<'_>>,
     description_merchant: default!(Option<&str>, "NULL"),
@@ -129,7 +130,7 @@ fn lead_url(
 fn sale_url(
     server: Option<&str>,
     transaction_id: Option<&str>,
-    amount: Option<AnyNumeric>,
+    amount: Option<NumericText<'_>>,
     currency: Option<&str>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
     description_merchant: default!(Option<&str>, "NULL"),
@@ -182,7 +183,7 @@ fn report_lead(
 fn report_sale(
     server: Option<&str>,
     transaction_id: Option<&str>,
-    amount: Option<AnyNumeric>,
+    amount: Option<NumericText<'_>>,
     currency: Option<&str>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
     description_merchant: default!(Option<&str>, "NULL"),
@@ -241,10 +242,14 @@ fn conversion<'a>(
     .collect()
 }
 
-fn set_price<'a>(said: &mut Parameters<'a>, amount: Option<AnyNumeric>, currency: Option<&'a str>) {
+fn set_price<'a>(
+    said: &mut Parameters<'a>,
+    amount: Option<NumericText<'a>>,
+    currency: Option<&'a str>,
+) {
     said.set(
         "amount",
-        amount.map(|amount| amount.to_string()).unwrap_or_default(),
+        amount.map(|NumericText(text)| text).unwrap_or_default(),
     );
     said.set("currency", currency.unwrap_or_default());
 }

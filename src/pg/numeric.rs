@@ -1,0 +1,56 @@
+//! Arguments of type `numeric`, as text: sums are parsed from text wherever they come from, and
+//! PostgreSQL's own output function writes it fastest.
+
+use std::ffi::CStr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::nullable::Nullable;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// A `numeric` as PostgreSQL writes it.
+#[derive(Clone, Copy)]
+pub struct NumericText<'a>(pub &'a str);
+
+pgrx::impl_sql_translatable!(NumericText<'_>, "numeric");
+
+// SAFETY: `numeric_out` takes any numeric and returns ASCII, NUL-terminated, in the context of the
+// call, which lives as long as its arguments.
+#[allow(unsafe_code)]
+unsafe impl<'fcx> ArgAbi<'fcx> for NumericText<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller says that the argument is there.
+        unsafe { Self::unbox_nullable_arg(arg) }
+            .into_option()
+            .unwrap_or(NumericText(""))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: the argument is a numeric or NULL.
+        match unsafe { arg.unbox_arg_using_from_datum::<NumericText>() } {
+            Some(text) => Nullable::Valid(text),
+            None => Nullable::Null,
+        }
+    }
+}
+
+impl FromDatum for NumericText<'_> {
+    #[allow(unsafe_code)]
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the Datum is a numeric.
+        unsafe {
+            let text = pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[Some(datum)])?;
+            CStr::from_ptr(text.cast_mut_ptr())
+                .to_str()
+                .ok()
+                .map(NumericText)
+        }
+    }
+}
