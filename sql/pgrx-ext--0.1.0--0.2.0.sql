@@ -3,3 +3,31 @@
 
 -- It runs SQL, and whoever calls it may have somebody else's operators in the way.
 alter function s2s.worker_status() set search_path to pg_catalog, pg_temp;
+
+create function s2s.linktrust_file(server text, identification text default null) returns text
+    language c stable parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'linktrust_file_wrapper';
+create function s2s.linktrust_load(server text, file text)
+    returns table (line integer, callback_id bigint, problem text)
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'linktrust_load_wrapper';
+create function s2s.preview("table" regclass, trigger_name name, row_limit integer default 10)
+    returns table(row_data jsonb, url text, problem text)
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'preview_wrapper';
+revoke execute on function s2s.linktrust_file(text, text) from public;
+revoke execute on function s2s.linktrust_load(text, text) from public;
+comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
+comment on function s2s.linktrust_file is 'a server''s queued edits as LinkTrust''s tab-delimited file, with the password: for the server''s owner; the edits stay queued';
+comment on function s2s.linktrust_load is 'queues one edit a line of LinkTrust''s tab-delimited file; a row a line: its callback, or what is wrong with it';
+
+-- Columns of foreign tables are renamed by another command.
+alter extension "pgrx-ext" drop event trigger s2s_check_ddl;
+drop event trigger s2s_check_ddl;
+create event trigger s2s_check_ddl on ddl_command_end
+    when tag in (
+        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
+    )
+    execute function s2s.check_ddl();
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
