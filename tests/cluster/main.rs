@@ -9,6 +9,7 @@ mod support;
 mod click_ids;
 mod delivery;
 mod engine;
+mod ledger;
 mod readme;
 mod shop;
 mod stops;

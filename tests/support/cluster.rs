@@ -5,6 +5,7 @@
 //! of the server's log printed with it.
 
 mod builder;
+mod standby;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -126,6 +127,23 @@ impl Cluster {
             "{pid} is no process of this server"
         );
         run(Command::new("sh").args(["-c", "kill -KILL \"$1\"", "sh", &pid.to_string()]));
+    }
+
+    /// Sets how far into a file one process of this server may write; what lies beyond fails as on
+    /// a full disk. `None` lifts that.
+    ///
+    /// The write-ahead log counts as well, where a failure is a crash: see
+    /// [`Builder::small_wal_segments`].
+    pub fn limit_file_size(&self, pid: u32, bytes: Option<u64>) {
+        assert!(
+            self.processes().contains(&pid),
+            "{pid} is no process of this server"
+        );
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        // The soft limit alone: who may not raise the hard one can lift it again.
+        run(as_server_user("prlimit")
+            .arg(format!("--pid={pid}"))
+            .arg(format!("--fsize={limit}:")));
     }
 
     /// Sends SIGKILL to the postmaster, and waits until its children have noticed and its
