@@ -15,7 +15,7 @@ export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND = 1
 PURE = --no-default-features
 PACKAGE = cargo pgrx package --pg-config $(PG_CONFIG_PATH) $(PURE)
 
-.PHONY: help setup build demo test bench install clean fmt
+.PHONY: help setup build demo test soak bench install clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -38,6 +38,10 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	$(PACKAGE) --debug
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
+
+soak: setup ## many rounds of every fault, a ledger each; ROUNDS=10 of each, SEED=1 to repeat
+	$(PACKAGE) --debug
+	@cargo test --quiet $(PURE) --test soak
 
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	$(PACKAGE)

@@ -36,37 +36,36 @@ pub fn go_round(fault: &Fault, seed: u64) -> Balance {
     balance
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
+macro_rules! nothing_is_lost_or_invented_by {
+    ($($fault:ident)*) => {
+        /// All faults, for many rounds.
+        #[allow(dead_code)]
+        pub const FAULTS: &[fn() -> Fault] = &[$(faults::$fault),*];
 
-    use super::{faults, go_round};
-
-    macro_rules! nothing_is_lost_or_invented_by {
-        ($($fault:ident)*) => {
+        mod nothing_is_lost_or_invented_by {
             $(#[test]
             fn $fault() {
-                let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
-                go_round(&faults::$fault(), u64::from(time.subsec_nanos()));
+                let now = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970");
+                super::go_round(&super::faults::$fault(), u64::from(now.subsec_nanos()));
             })*
-        };
-    }
+        }
+    };
+}
 
-    nothing_is_lost_or_invented_by! {
-        killed_worker
-        killed_session
-        killed_postmaster
-        immediate_stop
-        fast_restart_with_a_full_queue
-        terminated_worker
-        promoted_standby
-        savepoints_rolled_back
-        crash_among_prepared_transactions
-        receiver_resets
-        receiver_stalls
-        receiver_floods
-        receiver_answers_late
-        receiver_is_down
-        full_disk
-    }
+nothing_is_lost_or_invented_by! {
+    killed_worker
+    killed_session
+    killed_postmaster
+    immediate_stop
+    fast_restart_with_a_full_queue
+    terminated_worker
+    promoted_standby
+    savepoints_rolled_back
+    crash_among_prepared_transactions
+    receiver_resets
+    receiver_stalls
+    receiver_floods
+    receiver_answers_late
+    receiver_is_down
+    full_disk
 }

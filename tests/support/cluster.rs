@@ -59,10 +59,22 @@ impl Cluster {
     /// Starts the server and waits until it takes connections.
     #[track_caller]
     pub fn start(&self) {
-        let output = self.pg_ctl(
-            PATIENCE,
-            &["-l", &self.log_file().to_string_lossy(), "start"],
-        );
+        self.start_with(&[]);
+    }
+
+    /// Starts the server in the way in which `pg_upgrade` does.
+    #[track_caller]
+    pub fn start_as_pg_upgrade_does(&self) {
+        self.start_with(&["-o", "-b"]);
+    }
+
+    #[track_caller]
+    fn start_with(&self, options: &[&str]) {
+        let log = self.log_file();
+        let mut arguments = vec!["-l", log.to_str().expect("a path in UTF-8")];
+        arguments.extend(options);
+        arguments.push("start");
+        let output = self.pg_ctl(PATIENCE, &arguments);
         assert!(
             output.status.success(),
             "the server does not start:\n{}",

@@ -47,7 +47,10 @@ impl Book {
     /// Notes what became of a transaction that was left prepared.
     pub fn resolve(&mut self, name: &str, fate: Fate) {
         let reports = self.prepared.remove(name).unwrap_or_default();
-        assert!(!reports.is_empty(), "nobody is known to have prepared {name}");
+        assert!(
+            !reports.is_empty(),
+            "nobody is known to have prepared {name}"
+        );
         self.note(&reports, fate);
     }
 

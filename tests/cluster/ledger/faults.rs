@@ -83,10 +83,14 @@ pub fn fast_restart_with_a_full_queue() -> Fault {
 
 /// As in a restart, nothing is received twice.
 pub fn terminated_worker() -> Fault {
-    fault("pg_terminate_backend of the worker", |scene| {
-        let pid = scene.some_process(WORKER);
-        scene.number(&format!("select pg_terminate_backend({pid})::int"));
-    })
+    Fault {
+        // The pauses before a new worker double.
+        times: 2,
+        ..fault("pg_terminate_backend of the worker", |scene| {
+            let pid = scene.some_process(WORKER);
+            scene.number(&format!("select pg_terminate_backend({pid})::int"));
+        })
+    }
 }
 
 pub fn promoted_standby() -> Fault {
@@ -201,22 +205,3 @@ pub fn full_disk() -> Fault {
         })
     }
 }
-
-/// All faults.
-pub const ALL: [fn() -> Fault; 15] = [
-    killed_worker,
-    killed_session,
-    killed_postmaster,
-    immediate_stop,
-    fast_restart_with_a_full_queue,
-    terminated_worker,
-    promoted_standby,
-    savepoints_rolled_back,
-    crash_among_prepared_transactions,
-    receiver_resets,
-    receiver_stalls,
-    receiver_floods,
-    receiver_answers_late,
-    receiver_is_down,
-    full_disk,
-];

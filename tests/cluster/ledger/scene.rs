@@ -274,7 +274,8 @@ impl Scene {
 
     /// Makes the queue's file larger than so many bytes, with nothing in it.
     pub fn grow_queue(&self, bytes: u64) {
-        let rows = bytes / 100;
+        // A row has 96 bytes.
+        let rows = bytes / 50;
         let grown = self.session().batch_execute(&format!(
             "begin;
              insert into s2s.queue (server, action, transaction_id, parameters)
@@ -349,7 +350,8 @@ impl Scene {
     fn wait_until_nothing_is_owed(&self) {
         let mut session = self.session();
         wait_for(PATIENCE, "the queue is empty", || {
-            let query = "select count(*), count(*) filter (where due_at = 'infinity'), max(last_error)
+            let query =
+                "select count(*), count(*) filter (where due_at = 'infinity'), max(last_error)
                          from s2s.queue";
             let row = session.query_one(query, &[]).expect(query);
             let (owed, parked): (i64, i64) = (row.get(0), row.get(1));

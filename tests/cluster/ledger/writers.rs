@@ -17,7 +17,7 @@ use super::scene::Place;
 const WRITERS: u64 = 3;
 
 /// Between two transactions of a writer, at most: the tests share the machine.
-const PAUSE_MILLIS: u64 = 6;
+const PAUSE_MILLIS: u64 = 40;
 
 /// What a round's transactions are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,14 @@ impl Writer {
         for statement in &plan.statements {
             if let Err(error) = client.batch_execute(statement) {
                 let is_decided = plan.end != End::ByItself || is_certain(&error);
-                desk.note(&plan.kept, if is_decided { Fate::RolledBack } else { Fate::Unknown });
+                desk.note(
+                    &plan.kept,
+                    if is_decided {
+                        Fate::RolledBack
+                    } else {
+                        Fate::Unknown
+                    },
+                );
                 return Err(error);
             }
         }
@@ -273,11 +280,13 @@ impl Writer {
         if let Some(place) = update {
             let Report { order, step } = self.orders.swap_remove(place);
             let step = step + 1;
-            statements.push(format!("update orders set step = {step} where id = {order}"));
+            statements.push(format!(
+                "update orders set step = {step} where id = {order}"
+            ));
             return vec![Report { order, step }];
         }
         let count = match self.below(10) {
-            0 => 20,
+            0 => 10,
             other => 1 + other as i64 / 4,
         };
         let first = self.desk.new_orders(count);

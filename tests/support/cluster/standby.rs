@@ -20,7 +20,12 @@ impl Cluster {
         };
         run(self
             .client("pg_basebackup")
-            .args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "-D"])
+            .args([
+                "--checkpoint=fast",
+                "--wal-method=stream",
+                "--no-sync",
+                "-D",
+            ])
             .arg(standby.data()));
         fs::write(standby.data().join("standby.signal"), "").expect("standby.signal");
         standby.configure(&format!(
