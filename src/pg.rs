@@ -12,6 +12,7 @@ mod error;
 mod functions;
 mod launcher;
 mod queue;
+mod replica;
 mod server;
 mod settings;
 mod status;

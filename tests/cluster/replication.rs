@@ -65,3 +65,37 @@ fn subscribers_do_not_send_what_the_publisher_sends_unless_told_to() {
     assert_eq!(publisher.received(), [1, 2]);
     assert_eq!(subscriber.received(), [2]);
 }
+
+#[test]
+fn a_publication_of_all_tables_queues_nothing_at_the_subscriber() {
+    let cluster = cluster().conf("wal_level = logical").start();
+    let mut publisher = Shop::open(&cluster, "all_published");
+    let mut subscriber = Shop::open(&cluster, "all_subscribed");
+    // Ids that the subscriber has as well, and some that are copied before the changes are.
+    subscriber.insert([100]);
+    subscriber.wait_until_delivered();
+    publisher.insert([1]);
+    publisher.wait_until_delivered();
+    publisher.sql("alter server games_nl options (add paused 'true')");
+    publisher.insert([2]);
+    subscribe(&mut publisher, &mut subscriber, "for all tables");
+    publisher.insert([3]);
+    wait_for(PATIENCE, "all tables are copied", || {
+        subscriber.number("select count(*) from pg_subscription_rel where srsubstate <> 'r'") == 0
+            && subscriber.number("select count(*) from players") == 4
+    });
+    assert_eq!(subscriber.number("select count(*) from s2s.queue"), 0);
+    publisher.sql("alter server games_nl options (drop paused)");
+    publisher.wait_until_delivered();
+    subscriber.insert([101]);
+    subscriber.wait_until_delivered();
+    publisher.insert([4]);
+    wait_for(PATIENCE, "changes are copied", || {
+        subscriber.number("select count(*) from players") == 6
+    });
+    publisher.wait_until_delivered();
+    subscriber.wait_until_idle();
+    assert_eq!(publisher.received(), [1, 2, 3, 4]);
+    assert_eq!(subscriber.received(), [100, 101]);
+    assert_eq!(subscriber.number("select count(*) from s2s.attempt"), 2);
+}
