@@ -7,7 +7,6 @@ use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use pgrx::bgworkers::BackgroundWorker;
 use pgrx::datum::{DatumWithOid, JsonB};
 use pgrx::pg_sys::PgOid;
 use pgrx::pg_sys::panic::CaughtError;
@@ -64,10 +63,9 @@ pub fn reload_settings() {
     unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
 }
 
-/// Sleeps until a wake-up call, a signal, the bell or the timeout; false when the process is to
-/// end.
+/// Sleeps until a wake-up call, a signal, the bell or the timeout.
 #[allow(unsafe_code)]
-pub fn wait(bell: RawFd, timeout: Duration) -> bool {
+pub fn wait(bell: RawFd, timeout: Duration) {
     let milliseconds = timeout.as_micros().div_ceil(1000).min(3_600_000);
     let events = pg_sys::WL_LATCH_SET
         | pg_sys::WL_SOCKET_READABLE
@@ -87,7 +85,6 @@ pub fn wait(bell: RawFd, timeout: Duration) -> bool {
         (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
     }
     pg_sys::check_for_interrupts!();
-    !BackgroundWorker::sigterm_received()
 }
 
 /// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
@@ -302,6 +299,7 @@ impl Statements {
             Fate::Later(pause) => Some(micros(pause)),
         };
         transaction(|| {
+            force_sync_commit();
             let columns = [
                 column(outcomes, |o| o.callback.id),
                 column(outcomes, |o| o.callback.server.as_str()),
@@ -326,6 +324,14 @@ impl Statements {
             .unwrap_or_report_spi();
         })
     }
+}
+
+/// Lets the commit wait until it is on disk, even where commits are not to wait: a crash sends
+/// again what is not on record.
+#[allow(unsafe_code)]
+fn force_sync_commit() {
+    // SAFETY: sets a flag of the current transaction.
+    unsafe { pg_sys::ForceSyncCommit() };
 }
 
 /// The names of servers that callbacks are queued for.

@@ -31,7 +31,7 @@ const WORKER: &str = "select pid from pg_stat_activity
 
 /// The writers' sessions.
 const SESSIONS: &str = "select pid from pg_stat_activity
-                        where backend_type = 'client backend' and pid <> pg_backend_pid()";
+                        where application_name = 'writer'";
 
 fn fault(name: &'static str, strike: fn(&mut Scene)) -> Fault {
     Fault {

@@ -37,6 +37,13 @@ impl Place {
     pub fn try_connect(&self) -> Option<Client> {
         self.cluster().try_connect("postgres", DATABASE).ok()
     }
+
+    /// A session that says that it is a writer's.
+    pub fn try_connect_writer(&self) -> Option<Client> {
+        let mut client = self.try_connect()?;
+        let named = client.batch_execute("set application_name = 'writer'");
+        named.ok().map(|()| client)
+    }
 }
 
 /// The receiver's side of the ledger.

@@ -131,7 +131,7 @@ impl Writer {
         while !self.desk.stops.load(SeqCst) {
             thread::sleep(Duration::from_millis(self.below(PAUSE_MILLIS)));
             let Some(client) = &mut session else {
-                session = self.desk.place.try_connect();
+                session = self.desk.place.try_connect_writer();
                 continue;
             };
             let plan = self.plan();
