@@ -39,7 +39,7 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
 
-soak: setup ## many rounds of every fault, a ledger each; ROUNDS=10 of each, SEED=1 to repeat
+soak: setup ## many rounds of every fault, with a ledger; ROUNDS=10 of each, SEED=1
 	$(PACKAGE) --debug
 	@cargo test --quiet $(PURE) --test soak
 

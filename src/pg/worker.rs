@@ -194,11 +194,12 @@ impl Worker {
                         .fold(looks[0], Instant::min)
                 }
             };
-            let timeout = next.max(self.not_before).saturating_duration_since(now);
-            // The latch that SIGTERM sets may have been reset within a transaction.
-            if !stop::is_requested() {
-                sql::wait(self.pool.bell(), timeout);
-            }
+            let timeout = match stop::is_requested() {
+                // The latch that SIGTERM set may have been reset within a transaction.
+                true => Duration::ZERO,
+                false => next.max(self.not_before).saturating_duration_since(now),
+            };
+            sql::wait(self.pool.bell(), timeout);
             if stop::is_requested() {
                 return self.stop();
             }

@@ -10,7 +10,9 @@
 //! at times that a seed decides, which is printed; `make soak` goes many rounds.
 
 mod book;
+mod desk;
 pub mod faults;
+mod inbox;
 pub mod scene;
 mod writers;
 

@@ -3,88 +3,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oorandom::Rand64;
 use postgres::Client;
 
 use super::book::{Fate, Report};
-use super::writers::{Desk, Style, Writers, insert};
-use crate::support::{Answer, Builder, Cluster, Receiver, Request, wait_for, wait_for_some};
+use super::desk::{DATABASE, Desk};
+use super::inbox::Inbox;
+use super::writers::{Style, Writers, insert};
+use crate::support::{Answer, Builder, Cluster, Receiver, wait_for, wait_for_some};
 
 /// How long anything may take that does happen; a broken server is probed after pauses.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The worker's `s2s.max_in_flight`.
 pub const MAX_IN_FLIGHT: usize = 8;
-
-/// The database of the orders.
-const DATABASE: &str = "ledger";
-
-/// How long the receiver takes to answer, at most.
-const ANSWER_MILLIS: u64 = 20;
-
-/// Where the primary is at the moment.
-pub struct Place(Mutex<Arc<Cluster>>);
-
-impl Place {
-    pub fn cluster(&self) -> Arc<Cluster> {
-        Arc::clone(&self.0.lock().expect("the cluster"))
-    }
-
-    pub fn try_connect(&self) -> Option<Client> {
-        self.cluster().try_connect("postgres", DATABASE).ok()
-    }
-
-    /// A session that says that it is a writer's.
-    pub fn try_connect_writer(&self) -> Option<Client> {
-        let mut client = self.try_connect()?;
-        let named = client.batch_execute("set application_name = 'writer'");
-        named.ok().map(|()| client)
-    }
-}
-
-/// The receiver's side of the ledger.
-struct Inbox {
-    received: Mutex<Vec<Report>>,
-    /// How some requests are answered instead of well.
-    fault: Option<fn() -> Answer>,
-    faults_some: AtomicBool,
-    /// How many requests were answered so.
-    faulted: AtomicUsize,
-    random: Mutex<Rand64>,
-}
-
-/// One of so many requests is faulted: few enough that the server is not thought to be broken.
-const FAULTED_ONE_IN: u64 = 8;
-
-impl Inbox {
-    /// Keeps a request and says how it is answered.
-    fn take(&self, request: &Request) -> Answer {
-        let number = |name| {
-            let value = request.parameter(name).and_then(|text| text.parse().ok());
-            value.unwrap_or_else(|| panic!("{name} in {}", request.target))
-        };
-        let report = Report {
-            order: number("tid"),
-            step: number("descrMerchant") as i32,
-        };
-        self.received.lock().expect("the inbox").push(report);
-        let mut random = self.random.lock().expect("the receiver's chance");
-        match self.fault.filter(|_| self.faults_some.load(SeqCst)) {
-            Some(fault) if random.rand_range(0..FAULTED_ONE_IN) == 0 => {
-                self.faulted.fetch_add(1, SeqCst);
-                fault()
-            }
-            _ => {
-                let time = random.rand_range(0..ANSWER_MILLIS);
-                Answer::ok().after(Duration::from_millis(time))
-            }
-        }
-    }
-}
 
 /// What came of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,16 +104,10 @@ impl Scene {
             .expect("the orders");
         let mut scene = Scene {
             writers: None,
-            desk: Arc::new(Desk::new(Place(Mutex::new(Arc::new(cluster))))),
+            desk: Arc::new(Desk::new(cluster)),
             address: receiver.address(),
             receiver: Some(receiver),
-            inbox: Arc::new(Inbox {
-                received: Mutex::default(),
-                fault: setting.fault,
-                faults_some: AtomicBool::new(false),
-                faulted: AtomicUsize::new(0),
-                random: Mutex::new(Rand64::new(u128::from(random.rand_u64()))),
-            }),
+            inbox: Arc::new(Inbox::new(setting.fault, random.rand_u64())),
             bound: 0,
             random,
         };
@@ -190,17 +119,17 @@ impl Scene {
 
     /// The primary.
     pub fn cluster(&self) -> Arc<Cluster> {
-        self.desk.place.cluster()
+        self.desk.primary()
     }
 
     /// Another cluster is the primary from now on; the old one goes when nobody uses it any more.
     pub fn move_to(&self, cluster: Cluster) {
-        *self.desk.place.0.lock().expect("the cluster") = Arc::new(cluster);
+        self.desk.move_to(cluster);
     }
 
     /// A session of the superuser, as soon as the server takes one.
     pub fn session(&self) -> Client {
-        wait_for_some(PATIENCE, "a session", || self.desk.place.try_connect())
+        wait_for_some(PATIENCE, "a session", || self.desk.try_connect())
     }
 
     /// A number that a query returns.
@@ -220,7 +149,7 @@ impl Scene {
 
     /// How many requests came.
     pub fn received(&self) -> usize {
-        self.inbox.received.lock().expect("the inbox").len()
+        self.inbox.count()
     }
 
     fn keep_requests(&self) {
@@ -231,12 +160,12 @@ impl Scene {
 
     /// From now on the receiver faults some requests, or none.
     pub fn fault_some_requests(&self, is_on: bool) {
-        self.inbox.faults_some.store(is_on, SeqCst);
+        self.inbox.fault_some(is_on);
     }
 
     /// How many requests the receiver faulted.
     pub fn faulted(&self) -> usize {
-        self.inbox.faulted.load(SeqCst)
+        self.inbox.faulted()
     }
 
     /// Nobody listens any more. What was not answered yet never is.
@@ -302,8 +231,7 @@ impl Scene {
             .collect();
         let done = self.session().batch_execute(&insert(first, count));
         done.expect("many orders");
-        let mut book = self.desk.book.lock().expect("the book");
-        book.note(&reports, Fate::Committed);
+        self.desk.note(&reports, Fate::Committed);
     }
 
     /// Ends the writers, waits until nothing is owed any more, and compares the books.
@@ -317,10 +245,8 @@ impl Scene {
             .query("select id, step from orders", &[])
             .expect("the orders");
         let table: HashMap<i64, i32> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let book = self.desk.book.lock().expect("the book");
-        let committed: HashSet<Report> = book.committed(&table).into_iter().collect();
-        let requests = self.inbox.received.lock().expect("the inbox");
-        assert_is_in_order(&requests);
+        let committed: HashSet<Report> = self.desk.book().committed(&table).into_iter().collect();
+        let requests = self.inbox.received();
         let received: HashSet<Report> = requests.iter().copied().collect();
         Balance {
             committed: committed.len(),
@@ -346,11 +272,7 @@ impl Scene {
             };
             let ended = session.batch_execute(&format!("{end} prepared '{name}'"));
             ended.expect("the end of a prepared transaction");
-            self.desk
-                .book
-                .lock()
-                .expect("the book")
-                .resolve(&name, fate);
+            self.desk.book().resolve(&name, fate);
         }
     }
 
@@ -366,17 +288,5 @@ impl Scene {
             assert_eq!(parked, 0, "callbacks are parked: {error:?}");
             owed == 0
         });
-    }
-}
-
-/// Panics if a later step of an order came before an earlier one's last request.
-fn assert_is_in_order(requests: &[Report]) {
-    let mut last_steps = HashMap::new();
-    for report in requests {
-        let last = last_steps.insert(report.order, report.step);
-        assert!(
-            last.is_none_or(|last| last <= report.step),
-            "{report:?} came after step {last:?}"
-        );
     }
 }

@@ -1,8 +1,7 @@
 //! Sessions that write orders: they commit, roll back, use savepoints and prepare transactions, and
 //! note in the book what they know of each.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use oorandom::Rand64;
 use postgres::Client;
 use postgres::error::{Error, Severity};
 
-use super::book::{Book, Fate, Report};
-use super::scene::Place;
+use super::book::{Fate, Report};
+use super::desk::Desk;
 
 /// How many sessions write at once.
 const WRITERS: u64 = 3;
@@ -28,34 +27,6 @@ pub enum Style {
     Savepoints,
     /// Each is prepared, then committed or rolled back.
     Prepared,
-}
-
-/// What the writers share with each other and with the round.
-pub struct Desk {
-    pub place: Place,
-    pub book: Mutex<Book>,
-    next_order: AtomicI64,
-    stops: AtomicBool,
-}
-
-impl Desk {
-    pub fn new(place: Place) -> Desk {
-        Desk {
-            place,
-            book: Mutex::default(),
-            next_order: AtomicI64::new(1),
-            stops: AtomicBool::new(false),
-        }
-    }
-
-    /// Numbers for new orders, the first of them.
-    pub fn new_orders(&self, count: i64) -> i64 {
-        self.next_order.fetch_add(count, SeqCst)
-    }
-
-    fn note(&self, reports: &[Report], fate: Fate) {
-        self.book.lock().expect("the book").note(reports, fate);
-    }
 }
 
 /// The sessions; they end when this is dropped.
@@ -86,7 +57,7 @@ impl Writers {
 
 impl Drop for Writers {
     fn drop(&mut self) {
-        self.desk.stops.store(true, SeqCst);
+        self.desk.close();
         for thread in self.threads.drain(..) {
             let ended = thread.join();
             assert!(ended.is_ok() || thread::panicking(), "a writer panicked");
@@ -128,10 +99,10 @@ struct Writer {
 impl Writer {
     fn write(&mut self) {
         let mut session = None;
-        while !self.desk.stops.load(SeqCst) {
+        while !self.desk.is_closed() {
             thread::sleep(Duration::from_millis(self.below(PAUSE_MILLIS)));
             let Some(client) = &mut session else {
-                session = self.desk.place.try_connect_writer();
+                session = self.desk.try_connect().and_then(introduce);
                 continue;
             };
             let plan = self.plan();
@@ -197,8 +168,7 @@ impl Writer {
             format!("{end} prepared '{name}'"),
         ] {
             if let Err(error) = client.batch_execute(&statement) {
-                let mut book = self.desk.book.lock().expect("the book");
-                book.note_prepared(name, &plan.kept);
+                self.desk.book().note_prepared(name, &plan.kept);
                 return Err(error);
             }
         }
@@ -308,6 +278,12 @@ pub fn insert(first: i64, count: i64) -> String {
         "insert into orders select id, 1, '0::12345::abc::::1405418672'
          from generate_series({first}, {last}) id"
     )
+}
+
+/// Lets the faults know whose session it is.
+fn introduce(mut client: Client) -> Option<Client> {
+    let done = client.batch_execute("set application_name = 'writer'");
+    done.ok().map(|()| client)
 }
 
 /// The server refused and goes on: what was asked for has not happened. After anything else, such as
