@@ -267,6 +267,9 @@ impl Statements {
                     for row in rows {
                         found.due.push(read_callback(&row)?);
                     }
+                    if !found.due.is_empty() {
+                        flush_commits();
+                    }
                 }
                 let next =
                     client.select(self.next_due.plan(client)?, None, &[all.to_vec().into()])?;
@@ -332,6 +335,20 @@ impl Statements {
 fn force_sync_commit() {
     // SAFETY: sets a flag of the current transaction.
     unsafe { pg_sys::ForceSyncCommit() };
+}
+
+/// Brings what is visible to disk, where commits do not wait for that: no network is told of what a
+/// crash undoes. Sessions that do not wait although the worker's database does are not known here.
+#[allow(unsafe_code)]
+fn flush_commits() {
+    // SAFETY: reads a setting and a position of the log of writes; flushing may fail with an error,
+    // which undoes the transaction that we are in.
+    unsafe {
+        let level = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32;
+        if (&raw const pg_sys::synchronous_commit).read() == level {
+            pg_sys::XLogFlush(pg_sys::GetXLogInsertRecPtr());
+        }
+    }
 }
 
 /// The names of servers that callbacks are queued for.
