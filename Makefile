@@ -15,7 +15,7 @@ export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND = 1
 PURE = --no-default-features
 PACKAGE = cargo pgrx package --pg-config $(PG_CONFIG_PATH) $(PURE)
 
-.PHONY: help setup build demo test fuzz bench install clean fmt
+.PHONY: help setup build demo test soak fuzz bench install clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -39,6 +39,10 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	$(PACKAGE) --debug
 	cargo test $(PURE) --test regress
 	cargo test $(PURE) --test cluster
+
+soak: setup ## many rounds of every fault, with a ledger; ROUNDS=10 of each, SEED=1
+	$(PACKAGE) --debug
+	@cargo test --quiet $(PURE) --test soak
 
 # Fuzzing has unstable compiler flags, which a stable compiler takes with RUSTC_BOOTSTRAP.
 fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=60 for each

@@ -31,3 +31,19 @@ create event trigger s2s_check_ddl on ddl_command_end
     )
     execute function s2s.check_ddl();
 comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
+
+create function s2s.skip_replicated() returns trigger
+    language c as 'MODULE_PATHNAME', 'skip_replicated_wrapper';
+-- For what a subscription brings. The condition keeps it so after ENABLE TRIGGER ALL, which
+-- pg_restore --disable-triggers runs in the end.
+create trigger skip_replicated before insert on s2s.queue for each row
+    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    execute function s2s.skip_replicated();
+create trigger skip_replicated before insert on s2s.attempt for each row
+    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    execute function s2s.skip_replicated();
+alter table s2s.queue enable replica trigger skip_replicated;
+alter table s2s.attempt enable replica trigger skip_replicated;
+comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
+comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
+comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';

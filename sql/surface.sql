@@ -93,6 +93,17 @@ cross join lateral (
     where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
 ) lately;
 
+-- For what a subscription brings. The condition keeps it so after ENABLE TRIGGER ALL, which
+-- pg_restore --disable-triggers runs in the end.
+create trigger skip_replicated before insert on s2s.queue for each row
+    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    execute function s2s.skip_replicated();
+create trigger skip_replicated before insert on s2s.attempt for each row
+    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    execute function s2s.skip_replicated();
+alter table s2s.queue enable replica trigger skip_replicated;
+alter table s2s.attempt enable replica trigger skip_replicated;
+
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
         'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
@@ -174,6 +185,9 @@ comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, 
 comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
 comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, tells the worker of changed servers';
+comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
+comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
+comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';
 comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
 
 comment on function s2s.edit_transaction() is 'trigger: queues an edit of a transaction for each row; arguments: server, parameter=text {column} …';

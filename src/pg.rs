@@ -15,6 +15,7 @@ mod linktrust_files;
 mod numeric;
 mod preview;
 mod queue;
+mod replica;
 mod rows;
 mod server;
 mod settings;

@@ -18,6 +18,7 @@ use super::{queue, settings};
 
 mod lanes;
 pub mod sql;
+mod stop;
 
 use crate::delivery::breaker::Health;
 use crate::delivery::client::MOST_KEPT;
@@ -51,7 +52,8 @@ const PREPARED_LOOK: Duration = Duration::from_secs(1);
 #[pg_guard]
 pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     let database = pg_sys::Oid::from(database.value() as u32);
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    stop::listen();
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
     let Some(board) = wake::board() else { return };
     // Before the look: who wants a worker from here on is heard.
@@ -192,8 +194,13 @@ impl Worker {
                         .fold(looks[0], Instant::min)
                 }
             };
-            let timeout = next.max(self.not_before).saturating_duration_since(now);
-            if !sql::wait(self.pool.bell(), timeout) {
+            let timeout = match stop::is_requested() {
+                // The latch that SIGTERM set may have been reset within a transaction.
+                true => Duration::ZERO,
+                false => next.max(self.not_before).saturating_duration_since(now),
+            };
+            sql::wait(self.pool.bell(), timeout);
+            if stop::is_requested() {
                 return self.stop();
             }
             if BackgroundWorker::sighup_received() {

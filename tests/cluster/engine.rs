@@ -390,21 +390,3 @@ fn a_locked_table_delays_the_record_and_repeats_nothing() {
     shop.wait_until_delivered();
     assert_eq!(shop.received(), (1..=16).collect::<Vec<_>>());
 }
-
-#[test]
-fn an_idle_worker_runs_no_statements() {
-    let mut shop = Shop::open(shared_cluster(), "idle");
-    shop.insert([1]);
-    shop.wait_until_delivered();
-    shop.wait_until_idle();
-    let seen = "select state_change::text || ' ' || coalesce(xact_start::text, '-') || ' ' || state
-                from pg_stat_activity
-                where backend_type = 'pgrx-ext worker' and datname = 'idle'";
-    let before = shop.text(seen);
-    assert!(before.ends_with(" - idle"), "{before}");
-    let start = Instant::now();
-    wait_for(PATIENCE, "three seconds", || {
-        start.elapsed() > Duration::from_secs(3)
-    });
-    assert_eq!(shop.text(seen), before);
-}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shop::{PATIENCE, Shop, cluster};
-use crate::support::{Answer, Mode, run};
+use crate::support::{Answer, Mode, run, wait_for};
 
 #[test]
 fn restart_sends_what_was_queued() {
@@ -36,6 +36,42 @@ fn crash_sends_again_what_was_on_the_wire() {
 }
 
 #[test]
+fn what_is_on_record_survives_a_crash_although_commits_do_not_wait() {
+    let cluster = cluster()
+        .conf("synchronous_commit = off")
+        .conf("wal_writer_delay = '10s'")
+        .start();
+    let mut shop = Shop::open(&cluster, "no_waiting");
+    shop.sql("set synchronous_commit = on");
+    shop.insert(1..=50);
+    shop.wait_until_delivered();
+    cluster.kill_postmaster();
+    cluster.start();
+    shop.reconnect();
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), (1..=50).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_sent_that_a_crash_undoes_although_commits_do_not_wait() {
+    let cluster = cluster()
+        .conf("synchronous_commit = off")
+        .conf("wal_writer_delay = '10s'")
+        .start();
+    let mut shop = Shop::open(&cluster, "undone");
+    shop.receiver.answer_with(|_| Answer::Stall);
+    shop.insert([1]);
+    shop.receiver.wait_for(1, PATIENCE);
+    cluster.kill_postmaster();
+    shop.receiver.answer_with(|_| Answer::ok());
+    cluster.start();
+    shop.reconnect();
+    assert_eq!(shop.number("select count(*) from players"), 1);
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 1]);
+}
+
+#[test]
 fn fast_stop_is_fast() {
     let cluster = cluster().conf("s2s.shutdown_grace = '1s'").start();
     let mut shop = Shop::open_with(&cluster, "fast_stop", ", timeout '2min'");
@@ -53,6 +89,27 @@ fn fast_stop_is_fast() {
     shop.reconnect();
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1, 1]);
+}
+
+#[test]
+fn fast_stop_does_not_wait_for_a_standby_that_is_gone() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "standby_gone");
+    shop.insert([1]);
+    shop.wait_until_delivered();
+    cluster.configure("synchronous_standby_names = 'nobody'");
+    cluster.reload();
+    shop.sql("set synchronous_commit = local");
+    let mut last = 1;
+    let waits = "select count(*) from pg_stat_activity
+                 where backend_type = 'pgrx-ext worker' and wait_event = 'SyncRep'";
+    wait_for(PATIENCE, "the worker waits for the standby", || {
+        // When the setting counts cannot be seen.
+        last += 1;
+        shop.insert([last]);
+        shop.number(waits) == 1
+    });
+    assert!(cluster.stop_within(Duration::from_secs(10), Mode::Fast));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! of the server's log printed with it.
 
 mod builder;
+mod standby;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -58,10 +59,22 @@ impl Cluster {
     /// Starts the server and waits until it takes connections.
     #[track_caller]
     pub fn start(&self) {
-        let output = self.pg_ctl(
-            PATIENCE,
-            &["-l", &self.log_file().to_string_lossy(), "start"],
-        );
+        self.start_with(&[]);
+    }
+
+    /// Starts the server in the way in which `pg_upgrade` does.
+    #[track_caller]
+    pub fn start_as_pg_upgrade_does(&self) {
+        self.start_with(&["-o", "-b"]);
+    }
+
+    #[track_caller]
+    fn start_with(&self, options: &[&str]) {
+        let log = self.log_file();
+        let mut arguments = vec!["-l", log.to_str().expect("a path in UTF-8")];
+        arguments.extend(options);
+        arguments.push("start");
+        let output = self.pg_ctl(PATIENCE, &arguments);
         assert!(
             output.status.success(),
             "the server does not start:\n{}",
@@ -126,6 +139,23 @@ impl Cluster {
             "{pid} is no process of this server"
         );
         run(Command::new("sh").args(["-c", "kill -KILL \"$1\"", "sh", &pid.to_string()]));
+    }
+
+    /// Sets how far into a file one process of this server may write; what lies beyond fails as on
+    /// a full disk. `None` lifts that.
+    ///
+    /// The write-ahead log counts as well, where a failure is a crash: see
+    /// [`Builder::small_wal_segments`].
+    pub fn limit_file_size(&self, pid: u32, bytes: Option<u64>) {
+        assert!(
+            self.processes().contains(&pid),
+            "{pid} is no process of this server"
+        );
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        // The soft limit alone: who may not raise the hard one can lift it again.
+        run(as_server_user("prlimit")
+            .arg(format!("--pid={pid}"))
+            .arg(format!("--fsize={limit}:")));
     }
 
     /// Sends SIGKILL to the postmaster, and waits until its children have noticed and its

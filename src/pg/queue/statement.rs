@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::prelude::*;
 
 use super::insert::{Bulk, Entry, enqueue};
@@ -31,61 +30,100 @@ thread_local! {
 /// The hook that was there before ours.
 static PREVIOUS: OnceLock<pg_sys::ExecutorFinish_hook_type> = OnceLock::new();
 
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" {
+    /// PostgreSQL's own, without the wrapper that pgrx puts around it: that makes a new error out
+    /// of one that passes through, without its context and the constraint that it names.
+    #[link_name = "standard_ExecutorFinish"]
+    fn unwrapped_executor_finish(query: *mut pg_sys::QueryDesc);
+}
+
 /// Sets the hook. Called once, when the library is loaded.
 #[allow(unsafe_code)]
 pub fn watch_statements() {
-    // SAFETY: the hook has the right form; the variable is read in this thread only.
+    // SAFETY: the hook and the callbacks have the right forms and live as long as the process;
+    // the variable is read in this thread only.
     unsafe {
         let _ = PREVIOUS.set(pg_sys::ExecutorFinish_hook);
         pg_sys::ExecutorFinish_hook = Some(executor_finish);
+        pg_sys::RegisterXactCallback(Some(on_transaction_end), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(on_subtransaction_end), std::ptr::null_mut());
     }
+}
+
+/// Runs a statement's AFTER triggers, then inserts what they queued.
+///
+/// An error in somebody's trigger jumps over this function, which owns nothing then: the end of
+/// the transaction or subtransaction clears up.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: as PostgreSQL calls the hook.
+    unsafe {
+        open();
+        match PREVIOUS.get().copied().flatten() {
+            Some(previous) => previous(query),
+            None => unwrapped_executor_finish(query),
+        }
+        if FIRING.with_borrow(|firing| firing.last().is_some_and(|last| last.bulk.is_some())) {
+            insert_gathered();
+        }
+        FIRING.with_borrow_mut(|firing| drop(firing.pop()));
+    }
+}
+
+#[allow(unsafe_code)]
+fn open() {
+    // SAFETY: reads a variable.
+    let nest_level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    let statement = Firing {
+        nest_level,
+        bulk: None,
+    };
+    FIRING.with_borrow_mut(|firing| firing.push(statement));
 }
 
 #[allow(unsafe_code)]
 #[pg_guard]
-unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
-    let firing = Scope::open();
-    // SAFETY: as PostgreSQL calls the hook.
-    unsafe {
-        match PREVIOUS.get().copied().flatten() {
-            Some(previous) => pg_guard_ffi_boundary(|| previous(query)),
-            None => pg_sys::standard_ExecutorFinish(query),
-        }
+unsafe extern "C-unwind" fn insert_gathered() {
+    let bulk = FIRING.with_borrow_mut(|firing| firing.last_mut()?.bulk.take());
+    // Not while the list is borrowed: an index may call functions of its own.
+    if let Some(bulk) = bulk {
+        bulk.finish();
     }
-    firing.finish();
 }
 
-/// Leaves no statement behind, whatever happens to it.
-struct Scope;
+/// An error here would take the whole server down: memory is freed, and nothing else.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn on_transaction_end(
+    event: pg_sys::XactEvent::Type,
+    _: *mut std::ffi::c_void,
+) {
+    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+        forget(|_| true);
+    }
+}
 
-impl Scope {
-    #[allow(unsafe_code)]
-    fn open() -> Scope {
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn on_subtransaction_end(
+    event: pg_sys::SubXactEvent::Type,
+    _: pg_sys::SubTransactionId,
+    _: pg_sys::SubTransactionId,
+    _: *mut std::ffi::c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
         // SAFETY: reads a variable.
         let nest_level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
-        FIRING.with_borrow_mut(|firing| {
-            firing.push(Firing {
-                nest_level,
-                bulk: None,
-            });
-        });
-        Scope
-    }
-
-    fn finish(self) {
-        let bulk = FIRING.with_borrow_mut(|firing| firing.last_mut()?.bulk.take());
-        // Not while the list is borrowed: an index may call functions of its own.
-        if let Some(bulk) = bulk {
-            bulk.finish();
-        }
+        forget(|statement| statement.nest_level >= nest_level);
     }
 }
 
-impl Drop for Scope {
-    fn drop(&mut self) {
-        let ended = FIRING.with_borrow_mut(Vec::pop);
-        drop(ended);
-    }
+/// Drops statements that ended with an error.
+fn forget(is_over: impl Fn(&Firing) -> bool) {
+    FIRING.with(|firing| {
+        if let Ok(mut firing) = firing.try_borrow_mut() {
+            firing.retain(|statement| !is_over(statement));
+        }
+    });
 }
 
 /// Queues what a row trigger has to say, with the other rows of its statement if it can; returns

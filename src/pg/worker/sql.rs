@@ -7,7 +7,6 @@ use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use pgrx::bgworkers::BackgroundWorker;
 use pgrx::datum::{DatumWithOid, JsonB};
 use pgrx::pg_sys::PgOid;
 use pgrx::pg_sys::panic::CaughtError;
@@ -65,10 +64,9 @@ pub fn reload_settings() {
     unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
 }
 
-/// Sleeps until a wake-up call, a signal, the bell or the timeout; false when the process is to
-/// end.
+/// Sleeps until a wake-up call, a signal, the bell or the timeout.
 #[allow(unsafe_code)]
-pub fn wait(bell: RawFd, timeout: Duration) -> bool {
+pub fn wait(bell: RawFd, timeout: Duration) {
     let milliseconds = timeout.as_micros().div_ceil(1000).min(3_600_000);
     let events = pg_sys::WL_LATCH_SET
         | pg_sys::WL_SOCKET_READABLE
@@ -88,7 +86,6 @@ pub fn wait(bell: RawFd, timeout: Duration) -> bool {
         (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
     }
     pg_sys::check_for_interrupts!();
-    !BackgroundWorker::sigterm_received()
 }
 
 /// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
@@ -271,6 +268,9 @@ impl Statements {
                     for row in rows {
                         found.due.push(read_callback(&row)?);
                     }
+                    if !found.due.is_empty() {
+                        flush_commits();
+                    }
                 }
                 let next =
                     client.select(self.next_due.plan(client)?, None, &[all.to_vec().into()])?;
@@ -303,6 +303,7 @@ impl Statements {
             Fate::Later(pause) => Some(micros(pause)),
         };
         transaction(|| {
+            force_sync_commit();
             let columns = [
                 column(outcomes, |o| o.callback.id),
                 column(outcomes, |o| o.callback.server.as_str()),
@@ -326,6 +327,28 @@ impl Statements {
             })
             .unwrap_or_report_spi();
         })
+    }
+}
+
+/// Lets the commit wait until it is on disk, even where commits are not to wait: a crash sends
+/// again what is not on record.
+#[allow(unsafe_code)]
+fn force_sync_commit() {
+    // SAFETY: sets a flag of the current transaction.
+    unsafe { pg_sys::ForceSyncCommit() };
+}
+
+/// Brings what is visible to disk, where commits do not wait for that: no network is told of what a
+/// crash undoes. Sessions that do not wait although the worker's database does are not known here.
+#[allow(unsafe_code)]
+fn flush_commits() {
+    // SAFETY: reads a setting and a position of the log of writes; flushing may fail with an error,
+    // which undoes the transaction that we are in.
+    unsafe {
+        let level = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32;
+        if (&raw const pg_sys::synchronous_commit).read() == level {
+            pg_sys::XLogFlush(pg_sys::GetXLogInsertRecPtr());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub struct Builder<'a> {
     installation: &'a Installation,
     preload: bool,
     fsync: bool,
+    small_wal_segments: bool,
     lines: Vec<String>,
 }
 
@@ -19,6 +20,7 @@ impl<'a> Builder<'a> {
             installation,
             preload: true,
             fsync: false,
+            small_wal_segments: false,
             lines: Vec::new(),
         }
     }
@@ -33,6 +35,13 @@ impl<'a> Builder<'a> {
     /// wrote stays in the kernel's cache.
     pub fn with_fsync(mut self) -> Self {
         self.fsync = true;
+        self
+    }
+
+    /// With files of 1 MB for the write-ahead log, so that a limit on the size of files above that
+    /// is one for tables alone.
+    pub fn small_wal_segments(mut self) -> Self {
+        self.small_wal_segments = true;
         self
     }
 
@@ -61,6 +70,14 @@ impl<'a> Builder<'a> {
             .arg("-a")
             .arg(template)
             .arg(cluster.data()));
+        if self.small_wal_segments {
+            run(self
+                .installation
+                .program("pg_resetwal")
+                .args(["--wal-segsize=1", "-D"])
+                .arg(cluster.data()));
+            cluster.configure("min_wal_size = 2MB");
+        }
         cluster.configure(&format!("port = {PORT}"));
         cluster.configure("listen_addresses = ''");
         cluster.configure(&format!(

@@ -1,0 +1,42 @@
+//! SIGTERM: the worker finishes what it is at and stops.
+//!
+//! A commit can wait for a standby, without end if the standby is gone, and nothing but a cancelled
+//! query or the end of the process ends that. A worker that is to stop does not wait for one: what
+//! it recorded reaches a standby that is there before the server has stopped.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use pgrx::pg_sys;
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the worker is to stop.
+pub fn is_requested() -> bool {
+    REQUESTED.load(SeqCst)
+}
+
+/// Listens to SIGTERM from now on.
+#[allow(unsafe_code)]
+pub fn listen() {
+    // SAFETY: the handler has the right form and does what a handler may do.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(on_sigterm));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(on_sigterm));
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn on_sigterm(_: i32) {
+    REQUESTED.store(true, SeqCst);
+    // SAFETY: PostgreSQL's own handlers write such variables and set the latch.
+    unsafe {
+        // The commits to come wait for no standby, and a wait that has begun ends. A statement is
+        // not cancelled: nobody says that an interrupt is pending.
+        (&raw mut pg_sys::synchronous_commit)
+            .write_volatile(pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_LOCAL_FLUSH as i32);
+        (&raw mut pg_sys::QueryCancelPending).write_volatile(1);
+        pg_sys::SetLatch(pg_sys::MyLatch);
+    }
+}

@@ -1,0 +1,101 @@
+//! Copies of a database: a standby, and subscribers to its tables.
+
+use crate::shop::{PATIENCE, Shop, cluster};
+use crate::support::wait_for;
+
+#[test]
+fn a_worker_does_not_run_on_a_standby_and_starts_when_it_is_promoted() {
+    let primary = cluster().start();
+    let mut shop = Shop::open_with(&primary, "standby", ", paused 'true'");
+    let standby = primary.synchronous_standby();
+    shop.insert([1]);
+    let mut session = standby.connect("standby");
+    let ours = "select from pg_stat_activity where backend_type like 'pgrx-ext%'";
+    wait_for(PATIENCE, "the callback is there", || {
+        session
+            .query("select from s2s.queue", &[])
+            .expect("a row")
+            .len()
+            == 1
+    });
+    assert_eq!(session.query(ours, &[]).expect(ours).len(), 0);
+    primary.kill_postmaster();
+    standby.promote();
+    wait_for(PATIENCE, "launcher and worker", || {
+        session.query(ours, &[]).expect(ours).len() == 2
+    });
+    assert_eq!(shop.received(), [] as [i64; 0]);
+    session
+        .batch_execute("alter server games_nl options (drop paused)")
+        .expect("a primary");
+    shop.receiver.wait_for(1, PATIENCE);
+    assert_eq!(shop.received(), [1]);
+}
+
+/// A publisher and a subscriber, each a shop with a receiver of its own.
+fn subscribe(publisher: &mut Shop, subscriber: &mut Shop, publication: &str) {
+    publisher.sql(&format!("create publication shop {publication}"));
+    publisher.sql("select pg_create_logical_replication_slot('shop', 'pgoutput')");
+    subscriber.sql(&format!(
+        "create subscription shop
+             connection 'host={} port={} user=postgres dbname={}'
+             publication shop with (create_slot = false, slot_name = 'shop')",
+        publisher.cluster.socket_folder().display(),
+        publisher.cluster.port(),
+        publisher.database
+    ));
+}
+
+#[test]
+fn subscribers_do_not_send_what_the_publisher_sends_unless_told_to() {
+    let cluster = cluster().conf("wal_level = logical").start();
+    let mut publisher = Shop::open(&cluster, "publisher");
+    let mut subscriber = Shop::open(&cluster, "subscriber");
+    subscribe(&mut publisher, &mut subscriber, "for table players");
+    publisher.insert([1]);
+    wait_for(PATIENCE, "the row is copied", || {
+        subscriber.number("select count(*) from players") == 1
+    });
+    publisher.wait_until_delivered();
+    subscriber.sql("alter table players enable always trigger report_player");
+    publisher.insert([2]);
+    subscriber.receiver.wait_for(1, PATIENCE);
+    subscriber.wait_until_delivered();
+    publisher.wait_until_delivered();
+    assert_eq!(publisher.received(), [1, 2]);
+    assert_eq!(subscriber.received(), [2]);
+}
+
+#[test]
+fn a_publication_of_all_tables_queues_nothing_at_the_subscriber() {
+    let cluster = cluster().conf("wal_level = logical").start();
+    let mut publisher = Shop::open(&cluster, "all_published");
+    let mut subscriber = Shop::open(&cluster, "all_subscribed");
+    // Ids that the subscriber has as well, and some that are copied before the changes are.
+    subscriber.insert([100]);
+    subscriber.wait_until_delivered();
+    publisher.insert([1]);
+    publisher.wait_until_delivered();
+    publisher.sql("alter server games_nl options (add paused 'true')");
+    publisher.insert([2]);
+    subscribe(&mut publisher, &mut subscriber, "for all tables");
+    publisher.insert([3]);
+    wait_for(PATIENCE, "all tables are copied", || {
+        subscriber.number("select count(*) from pg_subscription_rel where srsubstate <> 'r'") == 0
+            && subscriber.number("select count(*) from players") == 4
+    });
+    assert_eq!(subscriber.number("select count(*) from s2s.queue"), 0);
+    publisher.sql("alter server games_nl options (drop paused)");
+    publisher.wait_until_delivered();
+    subscriber.insert([101]);
+    subscriber.wait_until_delivered();
+    publisher.insert([4]);
+    wait_for(PATIENCE, "changes are copied", || {
+        subscriber.number("select count(*) from players") == 6
+    });
+    publisher.wait_until_delivered();
+    subscriber.wait_until_idle();
+    assert_eq!(publisher.received(), [1, 2, 3, 4]);
+    assert_eq!(subscriber.received(), [100, 101]);
+    assert_eq!(subscriber.number("select count(*) from s2s.attempt"), 2);
+}
