@@ -105,7 +105,10 @@ impl Definition<'_> {
         // SAFETY: the relation is open while its triggers are looked at; PostgreSQL keeps so many
         // triggers in its cache.
         unsafe {
-            let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as i32);
+            let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as i32);
+            if relation.is_null() {
+                return with(None);
+            }
             let triggers = (*relation).trigdesc.as_ref();
             let all = triggers.map_or(&[][..], |triggers| {
                 std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize)
