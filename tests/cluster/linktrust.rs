@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
-use crate::support::{Answer, Request, run, wait_for};
+use crate::support::{Answer, Request, peak_memory, run, wait_for};
 
 /// Its spellings on the wire differ from it, and from each other.
 const PASSWORD: &str = "s3cret&pässword";
@@ -295,14 +295,4 @@ fn a_file_of_a_hundred_thousand_lines_is_queued_and_written_in_bounded_memory() 
         LINES / 1000,
         "all but the bad lines come back"
     );
-}
-
-/// The most memory that a process has had, in kB.
-fn peak_memory(pid: i64) -> i64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("VmHWM in kB")
 }

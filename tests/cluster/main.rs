@@ -7,6 +7,7 @@
 mod support;
 
 mod arguments;
+mod bulk;
 mod click_ids;
 mod delivery;
 mod engine;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -65,4 +66,14 @@ pub fn run(command: &mut Command) -> String {
         output.status
     );
     stdout
+}
+
+/// The most memory that a process has had, in kB.
+pub fn peak_memory(pid: i64) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("VmHWM in kB")
 }
