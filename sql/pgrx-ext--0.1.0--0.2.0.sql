@@ -4,6 +4,11 @@
 -- It runs SQL, and whoever calls it may have somebody else's operators in the way.
 alter function s2s.worker_status() set search_path to pg_catalog, pg_temp;
 
+-- One index less for whoever inserts.
+alter table s2s.queue drop constraint queue_pkey;
+alter table s2s.queue add constraint queue_pkey primary key (server, due_at, id);
+drop index s2s.queue_due;
+
 create function s2s.linktrust_file(server text, identification text default null) returns text
     language c stable parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'linktrust_file_wrapper';

@@ -11,14 +11,13 @@ create table s2s.queue (
     due_at timestamptz not null default pg_catalog.clock_timestamp(),
     attempts integer not null default 0,
     last_error text,
-    constraint queue_pkey primary key (id),
+    -- One index serves reading, recording and identity, since every index slows whoever inserts. The
+    -- worker reads each server's callbacks in the order in which they are due, so that one server's
+    -- backlog does not hide another's. `id` alone is unique, too.
+    constraint queue_pkey primary key (server, due_at, id),
     constraint attempts_is_not_negative check (attempts >= 0),
     constraint parameters_is_an_object check (pg_catalog.jsonb_typeof(parameters) = 'object')
 );
-
--- The worker reads each server's callbacks in the order in which they are due, so that one server's
--- backlog does not hide another's callbacks.
-create index queue_due on s2s.queue (server, due_at, id);
 
 -- What holds later callbacks of the same transaction: those that are retrying or parked.
 create index queue_holding on s2s.queue (server, action, transaction_id, id)

@@ -58,20 +58,21 @@ cross join lateral (
     limit 1
 ) later";
 
-/// Records attempts, each with what becomes of its callback. A callback that somebody cancelled
-/// meanwhile stays gone.
+/// Records attempts, each with what becomes of its callback, and returns the callbacks that are not
+/// where they were read: somebody cancelled them, or changed when they are due.
 pub const RECORD: &str = "
 with outcome as (
     -- Unqualified: only so does it take several arrays, and then it is always pg_catalog's.
     select * from unnest(
         $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
         $8::integer[], $9::timestamptz[], $10::bigint[], $11::integer[], $12::text[], $13::text[],
-        $14::text[], $15::bigint[])
+        $14::text[], $15::bigint[], $16::timestamptz[])
     as o(callback_id, server, action, transaction_id, click_id, url, created_at,
-         attempt, started_at, duration, http_status, verdict, message, response, pause)
+         attempt, started_at, duration, http_status, verdict, message, response, pause, due_at)
 ), gone as (
     delete from s2s.queue q using outcome o
-    where o.pause is null and q.id = o.callback_id
+    where o.pause is null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    returning q.id
 ), later as (
     update s2s.queue q
     set due_at = case when o.pause < 0 then 'infinity'
@@ -79,14 +80,37 @@ with outcome as (
         attempts = o.attempt,
         last_error = o.message
     from outcome o
-    where o.pause is not null and q.id = o.callback_id
+    where o.pause is not null
+      and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    returning q.id
+), recorded as (
+    insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, url, created_at,
+                             attempt, started_at, duration, http_status, verdict, message, response)
+    select o.callback_id, o.server, o.action::s2s.action, o.transaction_id, o.click_id::s2s.click_id,
+           o.url, o.created_at, o.attempt, o.started_at, o.duration * interval '1 microsecond',
+           o.http_status, o.verdict::s2s.verdict, o.message, o.response
+    from outcome o
 )
-insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, url, created_at,
-                         attempt, started_at, duration, http_status, verdict, message, response)
-select o.callback_id, o.server, o.action::s2s.action, o.transaction_id, o.click_id::s2s.click_id,
-       o.url, o.created_at, o.attempt, o.started_at, o.duration * interval '1 microsecond',
-       o.http_status, o.verdict::s2s.verdict, o.message, o.response
-from outcome o";
+select o.callback_id from outcome o
+where o.callback_id not in (select gone.id from gone union all select later.id from later)";
+
+/// What becomes of callbacks that are not where they were read, wherever they are now. One that
+/// somebody cancelled stays gone.
+pub const RECORD_MOVED: &str = "
+with outcome as (
+    select * from unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::bigint[])
+    as o(callback_id, server, attempt, message, pause)
+), gone as (
+    delete from s2s.queue q using outcome o
+    where o.pause is null and q.server = o.server and q.id = o.callback_id
+)
+update s2s.queue q
+set due_at = case when o.pause < 0 then 'infinity'
+                  else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
+    attempts = o.attempt,
+    last_error = o.message
+from outcome o
+where o.pause is not null and q.server = o.server and q.id = o.callback_id";
 
 /// Deletes attempts that are older than `$1` seconds, of the 1000 first.
 pub const EXPIRE: &str = "

@@ -390,3 +390,23 @@ fn a_locked_table_delays_the_record_and_repeats_nothing() {
     shop.wait_until_delivered();
     assert_eq!(shop.received(), (1..=16).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_is_changed_while_it_is_on_the_wire_is_recorded_where_it_is_then() {
+    let mut shop = Shop::open(shared_cluster(), "moved");
+    shop.receiver
+        .answer_with(|_| Answer::ok().after(Duration::from_millis(700)));
+    shop.insert(1..=3);
+    shop.receiver.wait_for(3, PATIENCE);
+    shop.sql(
+        "update s2s.queue set due_at = due_at - interval '1 hour' where transaction_id = '1';
+         select s2s.cancel(id) from s2s.queue where transaction_id = '2'",
+    );
+    shop.wait_until_delivered();
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), [1, 2, 3]);
+    assert_eq!(shop.status(1), "delivered");
+    assert_eq!(shop.status(3), "delivered");
+    let attempts = "select count(*) from s2s.attempt where verdict = 'delivered'";
+    assert_eq!(shop.number(attempts), 3);
+}

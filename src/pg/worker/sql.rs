@@ -210,6 +210,7 @@ pub struct Statements {
     read_due: Prepared,
     next_due: Prepared,
     record: Prepared,
+    record_moved: Prepared,
 }
 
 impl Statements {
@@ -238,6 +239,17 @@ impl Statements {
                     INT4ARRAYOID,
                     TEXTARRAYOID,
                     TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    INT8ARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                ],
+            ),
+            record_moved: Prepared::new(
+                queue::RECORD_MOVED,
+                &[
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    INT4ARRAYOID,
                     TEXTARRAYOID,
                     INT8ARRAYOID,
                 ],
@@ -284,49 +296,88 @@ impl Statements {
         read().unwrap_or_report_spi()
     }
 
-    /// Records attempts, and what becomes of their callbacks, in one statement and transaction.
+    /// Records attempts, and what becomes of their callbacks, in one transaction.
     pub fn record(&self, outcomes: &[Outcome]) -> Result<(), SqlError> {
-        fn column<'a, T>(
-            outcomes: &'a [Outcome],
-            read: impl Fn(&'a Outcome) -> T,
-        ) -> DatumWithOid<'a>
-        where
-            Vec<T>: IntoDatum,
-        {
-            outcomes.iter().map(read).collect::<Vec<T>>().into()
-        }
-        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        // NULL: the callback is gone; negative: parked.
-        let pause = |outcome: &Outcome| match outcome.fate {
-            Fate::Gone => None,
-            Fate::Parked => Some(-1),
-            Fate::Later(pause) => Some(micros(pause)),
-        };
+        let all: Vec<&Outcome> = outcomes.iter().collect();
         transaction(|| {
             force_sync_commit();
-            let columns = [
-                column(outcomes, |o| o.callback.id),
-                column(outcomes, |o| o.callback.server.as_str()),
-                column(outcomes, |o| o.callback.action.name()),
-                column(outcomes, |o| o.callback.transaction_id.as_str()),
-                column(outcomes, |o| o.callback.click_id.as_deref()),
-                column(outcomes, |o| o.url.as_deref()),
-                column(outcomes, |o| timestamptz(o.callback.created_at)),
-                column(outcomes, |o| o.callback.attempts as i32 + 1),
-                column(outcomes, |o| timestamptz(o.started_at)),
-                column(outcomes, |o| micros(o.duration)),
-                column(outcomes, |o| o.status.map(i32::from)),
-                column(outcomes, |o| o.verdict.name()),
-                column(outcomes, |o| o.verdict.message()),
-                column(outcomes, |o| o.response.as_deref()),
-                column(outcomes, pause),
-            ];
-            Spi::connect_mut(|client| {
-                let plan = self.record.plan(client)?;
-                client.update(plan, None, &columns).map(|_| ())
-            })
-            .unwrap_or_report_spi();
+            let record = || -> spi::Result<()> {
+                Spi::connect_mut(|client| {
+                    let plan = self.record.plan(client)?;
+                    let moved: Vec<i64> = client
+                        .update(plan, None, &attempt_columns(&all))?
+                        .map(|row| Ok(row.get(1)?.unwrap_or_default()))
+                        .collect::<spi::Result<_>>()?;
+                    if moved.is_empty() {
+                        return Ok(());
+                    }
+                    let moved: Vec<&Outcome> = outcomes
+                        .iter()
+                        .filter(|outcome| moved.contains(&outcome.callback.id))
+                        .collect();
+                    let plan = self.record_moved.plan(client)?;
+                    client.update(plan, None, &fate_columns(&moved)).map(drop)
+                })
+            };
+            record().unwrap_or_report_spi();
         })
+    }
+}
+
+/// The arguments of `queue::RECORD`.
+fn attempt_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 16] {
+    [
+        column(outcomes, |o| o.callback.id),
+        column(outcomes, |o| o.callback.server.as_str()),
+        column(outcomes, |o| o.callback.action.name()),
+        column(outcomes, |o| o.callback.transaction_id.as_str()),
+        column(outcomes, |o| o.callback.click_id.as_deref()),
+        column(outcomes, |o| o.url.as_deref()),
+        column(outcomes, |o| timestamptz(o.callback.created_at)),
+        column(outcomes, |o| o.callback.attempts as i32 + 1),
+        column(outcomes, |o| timestamptz(o.started_at)),
+        column(outcomes, |o| micros(o.duration)),
+        column(outcomes, |o| o.status.map(i32::from)),
+        column(outcomes, |o| o.verdict.name()),
+        column(outcomes, |o| o.verdict.message()),
+        column(outcomes, |o| o.response.as_deref()),
+        column(outcomes, pause),
+        column(outcomes, |o| timestamptz(o.callback.due_at)),
+    ]
+}
+
+/// The arguments of `queue::RECORD_MOVED`.
+fn fate_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 5] {
+    [
+        column(outcomes, |o| o.callback.id),
+        column(outcomes, |o| o.callback.server.as_str()),
+        column(outcomes, |o| o.callback.attempts as i32 + 1),
+        column(outcomes, |o| o.verdict.message()),
+        column(outcomes, pause),
+    ]
+}
+
+fn column<'a, T>(outcomes: &[&'a Outcome], read: impl Fn(&'a Outcome) -> T) -> DatumWithOid<'a>
+where
+    Vec<T>: IntoDatum,
+{
+    outcomes
+        .iter()
+        .map(|outcome| read(outcome))
+        .collect::<Vec<T>>()
+        .into()
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// NULL: the callback is gone; negative: parked; else it is due after so many microseconds.
+fn pause(outcome: &Outcome) -> Option<i64> {
+    match outcome.fate {
+        Fate::Gone => None,
+        Fate::Parked => Some(-1),
+        Fate::Later(pause) => Some(micros(pause)),
     }
 }
 
