@@ -98,4 +98,23 @@ fn a_publication_of_all_tables_queues_nothing_at_the_subscriber() {
     assert_eq!(publisher.received(), [1, 2, 3, 4]);
     assert_eq!(subscriber.received(), [100, 101]);
     assert_eq!(subscriber.number("select count(*) from s2s.attempt"), 2);
+
+    // What leaves the publisher's queue takes nothing of the same id with it.
+    subscriber.sql("alter server games_nl options (add paused 'true')");
+    subscriber.insert(102..=109);
+    publisher.insert(5..=6);
+    publisher.wait_until_delivered();
+    let ids = "select string_agg(distinct callback_id::text, ' ') from s2s.attempt
+               where transaction_id in ('5', '6')";
+    let ids = publisher.text(ids).replace(' ', ", ");
+    let same = format!("select count(*) from s2s.queue where id in ({ids})");
+    assert_eq!(subscriber.number(&same), 2, "ids {ids}");
+    publisher.insert([7]);
+    wait_for(PATIENCE, "the last change is copied", || {
+        subscriber.number("select count(*) from players where id = 7") == 1
+    });
+    assert_eq!(subscriber.number("select count(*) from s2s.queue"), 8);
+    subscriber.sql("alter server games_nl options (drop paused)");
+    subscriber.wait_until_delivered();
+    assert_eq!(subscriber.received(), (100..=109).collect::<Vec<_>>());
 }
