@@ -52,3 +52,71 @@ alter table s2s.attempt enable replica trigger skip_replicated;
 comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
 comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
 comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';
+
+-- Ahead of the command: afterwards there is neither trigger nor function.
+create event trigger s2s_drop_extension on ddl_command_start
+    when tag in ('DROP EXTENSION')
+    execute function s2s.check_ddl();
+
+-- A callback that was cancelled shows where it had been sent to.
+create or replace view s2s.callback as
+select q.id,
+       q.server,
+       q.action,
+       q.transaction_id,
+       q.click_id,
+       q.parameters,
+       last_attempt.url,
+       case
+           when q.due_at = 'infinity' then 'parked'
+           when holding.id is not null then 'held'
+           when q.attempts > 0 then 'retrying'
+           else 'waiting'
+       end as status,
+       case when q.due_at < 'infinity' then holding.id end as held_by,
+       q.attempts,
+       q.created_at,
+       null::timestamptz as finished_at,
+       q.last_error
+from s2s.queue q
+left join lateral (
+    select a.url from s2s.attempt a where a.callback_id = q.id order by a.id desc limit 1
+) last_attempt on true
+left join lateral (
+    select e.id
+    from s2s.queue e
+    where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
+      and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
+    order by e.id
+    limit 1
+) holding on true
+union all
+select a.callback_id,
+       a.server,
+       a.action,
+       a.transaction_id,
+       a.click_id,
+       null::jsonb,
+       coalesce(a.url, (
+           select e.url from s2s.attempt e
+           where e.callback_id = a.callback_id and e.url is not null order by e.id desc limit 1
+       )),
+       a.verdict::text,
+       null::bigint,
+       a.attempt,
+       a.created_at,
+       a.started_at + a.duration,
+       case when a.verdict = 'delivered' then null else a.message end
+from s2s.attempt a
+where a.verdict in ('delivered', 'cancelled')
+  and not exists (
+      select from s2s.attempt later where later.callback_id = a.callback_id and later.id > a.id
+  )
+  and not exists (select from s2s.queue q where q.id = a.callback_id);
+
+comment on cast (s2s.click_id as s2s.click_id) is 'checks the type modifier';
+comment on cast (text as s2s.click_id) is 'validates';
+comment on cast (character varying as s2s.click_id) is 'validates';
+comment on cast (s2s.click_id as text) is 'the same text';
+comment on event trigger s2s_drop_extension is 'tells the worker that it is not needed any more';
+comment on column s2s.attempt.attempt is 'the how manyth attempt it was, from 1; again from 1 after s2s.retry(); of one that was cancelled, how many there had been';

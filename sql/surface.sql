@@ -38,7 +38,10 @@ select a.callback_id,
        a.transaction_id,
        a.click_id,
        null::jsonb,
-       a.url,
+       coalesce(a.url, (
+           select e.url from s2s.attempt e
+           where e.callback_id = a.callback_id and e.url is not null order by e.id desc limit 1
+       )),
        a.verdict::text,
        null::bigint,
        a.attempt,
@@ -111,6 +114,11 @@ create event trigger s2s_check_ddl on ddl_command_end
     )
     execute function s2s.check_ddl();
 
+-- Ahead of the command: afterwards there is neither trigger nor function.
+create event trigger s2s_drop_extension on ddl_command_start
+    when tag in ('DROP EXTENSION')
+    execute function s2s.check_ddl();
+
 -- What acts is granted by the DBA; what only computes is open to all.
 revoke execute on function s2s.report_lead(
     text, text, s2s.click_id, text, text, text, bigint, text, jsonb) from public;
@@ -142,6 +150,11 @@ comment on operator pg_catalog.> (s2s.click_id, s2s.click_id) is 'greater than, 
 comment on operator pg_catalog.>= (s2s.click_id, s2s.click_id) is 'greater than or equal, byte by byte';
 comment on operator class s2s.click_id_ops using btree is 'click ids byte by byte';
 comment on operator class s2s.click_id_ops using hash is 'click ids by their bytes';
+
+comment on cast (s2s.click_id as s2s.click_id) is 'checks the type modifier';
+comment on cast (text as s2s.click_id) is 'validates';
+comment on cast (character varying as s2s.click_id) is 'validates';
+comment on cast (s2s.click_id as text) is 'the same text';
 
 comment on function s2s.click_id_in(cstring, oid, integer) is 'input of click_id';
 comment on function s2s.click_id_out is 'output of click_id';
@@ -188,6 +201,7 @@ comment on function s2s.check_ddl is 'event trigger: checks triggers that report
 comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
 comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
 comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';
+comment on event trigger s2s_drop_extension is 'tells the worker that it is not needed any more';
 comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
 
 comment on function s2s.edit_transaction() is 'trigger: queues an edit of a transaction for each row; arguments: server, parameter=text {column} …';
@@ -250,7 +264,7 @@ comment on column s2s.attempt.transaction_id is 'what identifies the transaction
 comment on column s2s.attempt.click_id is 'the click, if there was one';
 comment on column s2s.attempt.url is 'the URL as sent, without secrets; NULL if there was none to send to';
 comment on column s2s.attempt.created_at is 'when the callback was queued';
-comment on column s2s.attempt.attempt is 'the how manyth attempt it was, from 1';
+comment on column s2s.attempt.attempt is 'the how manyth attempt it was, from 1; again from 1 after s2s.retry(); of one that was cancelled, how many there had been';
 comment on column s2s.attempt.started_at is 'when the request started';
 comment on column s2s.attempt.duration is 'how long it took';
 comment on column s2s.attempt.http_status is 'the HTTP status; NULL if there was no answer';

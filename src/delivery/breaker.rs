@@ -103,9 +103,9 @@ impl Breaker {
                 until: now + FIRST_PAUSE,
                 pause: FIRST_PAUSE,
             },
-            (State::Broken { pause, .. }, Health::Well) => State::Mending { at_once: 2, pause },
             // An answer to what was sent before it broke, not to the probe.
-            (state @ State::Broken { until, .. }, Health::Ill) if now < until => state,
+            (state @ State::Broken { until, .. }, _) if now < until => state,
+            (State::Broken { pause, .. }, Health::Well) => State::Mending { at_once: 2, pause },
             (State::Broken { pause, .. } | State::Mending { pause, .. }, Health::Ill) => {
                 let pause = (pause * 2).min(LONGEST_PAUSE);
                 State::Broken {

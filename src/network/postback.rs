@@ -256,19 +256,19 @@ impl Account {
         let is_2xx = (200..=299).contains(&answer.status);
         if is_2xx && matches(&self.failure_body) == Some(true) {
             return Verdict::Failed {
-                message: format!("{message}: body matches failure_body: {}", Quoted(body)),
+                message: format!("{message}: body {} matches failure_body", Quoted(body)),
             };
         }
-        match matches(&self.success_body) {
+        let problem = match matches(&self.success_body) {
+            None => return Verdict::Delivered { message },
+            Some(true) if is_2xx => return Verdict::Delivered { message },
             // A redirect has no body of the network's.
-            Some(matched) if !(matched && is_2xx) => Verdict::Retry {
-                message: format!(
-                    "{message}: body does not match success_body: {}",
-                    Quoted(body)
-                ),
-                after: answer.retry_after,
-            },
-            _ => Verdict::Delivered { message },
+            Some(_) if !is_2xx => "a redirect, which success_body says nothing of".to_owned(),
+            Some(_) => format!("body {} does not match success_body", Quoted(body)),
+        };
+        Verdict::Retry {
+            message: format!("{message}: {problem}"),
+            after: answer.retry_after,
         }
     }
 }

@@ -37,6 +37,7 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         // A schema can be made with tables and triggers in it.
         b"CREATE TRIGGER" | b"CREATE SCHEMA" => What::Everything,
         b"ALTER TABLE" | b"ALTER FOREIGN TABLE" => What::Columns,
+        // A server was changed, or an extension is about to go.
         _ => {
             wake::reload_at_commit();
             return Ok(());

@@ -45,6 +45,14 @@ fn preview(
     let (Some(table), Some(name)) = (table, trigger_name) else {
         return Ok(TableIterator::empty());
     };
+    if row_limit.is_some_and(i32::is_negative) {
+        return Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "row_limit is negative",
+            "s2s",
+        )
+        .set_hint("NULL means all rows."));
+    }
     let rows = Definition::find(
         table,
         // SAFETY: trigger names are NUL-terminated.

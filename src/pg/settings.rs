@@ -1,6 +1,6 @@
 //! The settings `s2s.*`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
@@ -23,10 +23,16 @@ static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(32);
 static ATTEMPT_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 86_400);
 static SHUTDOWN_GRACE: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
-static USER_AGENT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static USER_AGENT: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(DEFAULT_USER_AGENT));
 
-/// The `User-Agent` when `s2s.user_agent` is empty.
-const DEFAULT_USER_AGENT: &str = concat!("pgrx-ext/", env!("CARGO_PKG_VERSION"));
+/// The default of `s2s.user_agent`, also when that is empty.
+const DEFAULT_USER_AGENT: &CStr = match CStr::from_bytes_with_nul(
+    concat!("pgrx-ext/", env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
+) {
+    Ok(text) => text,
+    Err(_) => c"pgrx-ext",
+};
 
 /// Tells PostgreSQL of them.
 pub fn define() {
@@ -87,7 +93,7 @@ pub fn define() {
     GucRegistry::define_string_guc(
         c"s2s.user_agent",
         c"The User-Agent header of requests.",
-        c"Empty means pgrx-ext and its version.",
+        c"Empty means the default.",
         &USER_AGENT,
         GucContext::Sighup,
         GucFlags::default(),
@@ -135,6 +141,6 @@ pub fn user_agent() -> String {
         .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     match set.trim() {
         text if is_header_value && !text.is_empty() => text.to_owned(),
-        _ => DEFAULT_USER_AGENT.to_owned(),
+        _ => DEFAULT_USER_AGENT.to_string_lossy().into_owned(),
     }
 }

@@ -374,6 +374,20 @@ fn dropping_the_extension_while_sending_ends_the_worker() {
 }
 
 #[test]
+fn dropping_the_extension_ends_an_idle_worker() {
+    let mut shop = Shop::open(shared_cluster(), "drop_idle");
+    shop.insert([1]);
+    shop.wait_until_delivered();
+    shop.wait_until_idle();
+    shop.sql("drop extension \"pgrx-ext\" cascade");
+    let workers = "select count(*) from pg_stat_activity
+                   where backend_type = 'pgrx-ext worker' and datname = current_database()";
+    wait_for(PATIENCE, "the worker has ended", || {
+        shop.number(workers) == 0
+    });
+}
+
+#[test]
 fn a_locked_table_delays_the_record_and_repeats_nothing() {
     let cluster = cluster().start();
     let mut shop = Shop::open(&cluster, "locked");
