@@ -34,9 +34,11 @@ from (select *, min(id) over () as first from s2s.queue) q;
 select transaction_id, click_id, parameters from s2s.queue where transaction_id in ('1001', '3333', '5500') order by id;
 -- By index, too.
 set enable_seqscan = off;
-select count(*) from s2s.queue where server = 'games_nl' and due_at <= clock_timestamp();
-select transaction_id from s2s.queue where id = (select max(id) from s2s.queue);
+set enable_bitmapscan = off;
+explain (costs off) select count(*) from s2s.queue where server = 'games_nl' and due_at <= now();
+select count(*) from s2s.queue where server = 'games_nl' and due_at <= now();
 reset enable_seqscan;
+reset enable_bitmapscan;
 -- Rows that are larger than what is held back at once.
 delete from s2s.queue;
 insert into orders select n, 1, 'EUR', repeat(md5(n::text), 3000), 'new', 'c' from generate_series(6001, 6040) n;
