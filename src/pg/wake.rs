@@ -27,6 +27,8 @@ pub struct Slot {
     latch: AtomicPtr<pg_sys::Latch>,
     /// How often somebody asked to look at the queue.
     pub wakes: AtomicU64,
+    /// The worker sleeps and wants to hear of that at once; else it looks at `wakes` by itself.
+    pub is_listening: AtomicBool,
     /// The value of `wakes` when the worker last had nothing to do.
     pub idle_at: AtomicU64,
     /// The earliest due time of what was committed since the worker last read.
@@ -204,12 +206,15 @@ impl Slot {
     }
 
     /// Makes the worker look at the queue, or the launcher start one.
+    ///
+    /// Either the worker, which looks at `wakes` after it has said that it is listening, sees the
+    /// call, or the caller sees that it is.
     pub fn wake(&self) {
         self.wakes.fetch_add(1, SeqCst);
         self.wanted.store(true, SeqCst);
         if self.pid.load(SeqCst) == 0 {
             BOARD.get().wake_launcher();
-        } else {
+        } else if self.is_listening.load(SeqCst) {
             set_latch(self.latch.load(SeqCst));
         }
     }

@@ -40,6 +40,13 @@ const READ_AT_ONCE: (usize, usize) = (500, 20);
 /// Nothing is missed for longer, whatever happened to a wake-up.
 const SAFETY_LOOK: Duration = Duration::from_secs(60);
 
+/// So many times as long as a reading took, commits are not answered with another one: they leave
+/// the processor to those who commit.
+const REST: u32 = 4;
+
+/// What a commit waits for that at most.
+const LONGEST_REST: Duration = Duration::from_millis(5);
+
 /// Between two batches of attempts that are too old.
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -143,6 +150,8 @@ struct Worker {
     seen_reloads: Option<u64>,
     /// When the queue is to be read again: something will be due.
     next_look: Instant,
+    /// Commits are not answered with another reading before.
+    rested_at: Instant,
     /// When servers and queue are to be read anew, whatever happens.
     next_safety_look: Instant,
     /// When attempts that are too old are to be deleted.
@@ -170,6 +179,7 @@ impl Worker {
             seen_wakes: None,
             seen_reloads: None,
             next_look: now,
+            rested_at: now,
             next_safety_look: now,
             next_expiry: now,
             failures: 0,
@@ -184,12 +194,16 @@ impl Worker {
             }
             self.publish();
             let now = Instant::now();
-            let next = match self.has_work() {
+            let is_rested = now >= self.rested_at;
+            // Before the look at what is there to do.
+            self.slot.is_listening.store(is_rested, SeqCst);
+            let next = match !self.unrecorded.is_empty() || self.must_read_now() {
                 true => now,
                 false => {
                     let looks = [self.next_look, self.next_safety_look, self.next_expiry];
                     looks
                         .into_iter()
+                        .chain((!is_rested).then_some(self.rested_at))
                         .chain(self.scheduler.next_at(now))
                         .fold(looks[0], Instant::min)
                 }
@@ -200,6 +214,7 @@ impl Worker {
                 false => next.max(self.not_before).saturating_duration_since(now),
             };
             sql::wait(self.pool.bell(), timeout);
+            self.slot.is_listening.store(false, SeqCst);
             if stop::is_requested() {
                 return self.stop();
             }
@@ -218,8 +233,8 @@ impl Worker {
             return Ok(());
         }
         // What cannot be read must not keep back what can be recorded.
-        let read = match self.must_read() {
-            true => self.read(),
+        let read = match self.must_read_now() {
+            true => self.read_and_rest(),
             false => Ok(()),
         };
         // Before the record, so that the pool has something to do meanwhile.
@@ -236,13 +251,13 @@ impl Worker {
         Ok(())
     }
 
-    /// There is something to read or to record.
-    fn has_work(&self) -> bool {
-        !self.unrecorded.is_empty() || self.must_read()
+    /// Somebody asked to look at the queue since the last reading.
+    fn is_called(&self) -> bool {
+        Some(self.slot.wakes.load(SeqCst)) != self.seen_wakes
     }
 
-    fn must_read(&self) -> bool {
-        Some(self.slot.wakes.load(SeqCst)) != self.seen_wakes
+    fn must_read_now(&self) -> bool {
+        (self.is_called() && Instant::now() >= self.rested_at)
             || Some(self.slot.reloads.load(SeqCst)) != self.seen_reloads
             || Instant::now() >= self.next_look.min(self.next_safety_look)
             || self
@@ -260,6 +275,16 @@ impl Worker {
     /// There is more to read of a server, and what is in memory runs dry.
     fn wants_more(&self, server: &str, lane: &Lane) -> bool {
         lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < self.window() / 4
+    }
+
+    /// Reads, and rests in proportion: when commits come thick and fast, one reading answers many
+    /// of them.
+    fn read_and_rest(&mut self) -> Result<(), SqlError> {
+        let start = Instant::now();
+        let result = self.read();
+        let end = Instant::now();
+        self.rested_at = end + ((end - start) * REST).min(LONGEST_REST);
+        result
     }
 
     /// Reads servers, if they changed, and callbacks that are due.
