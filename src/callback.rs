@@ -111,6 +111,17 @@ impl<'a> Parameters<'a> {
             .map_or("", |(_, text)| text)
     }
 
+    /// The same with each text cut to `most` bytes, or a little less.
+    pub fn cut(&self, most: usize) -> Parameters<'_> {
+        let cut = |text: &'_ str| text.floor_char_boundary(most);
+        Parameters(
+            self.0
+                .iter()
+                .map(|(name, text)| (name.as_ref().into(), text[..cut(text)].into()))
+                .collect(),
+        )
+    }
+
     /// Names and texts in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

@@ -236,6 +236,14 @@ impl Server {
         action: Action,
         parameters: &Parameters,
     ) -> Result<(), Unsendable> {
+        let length = parameters.iter().map(|(_, text)| text.len()).sum();
+        if length > MAX_URL {
+            return Err(UrlTooLong { length }.into());
+        }
+        // A byte becomes three at most: what is far from the limit need not be built to be measured.
+        if length > MAX_URL / 4 {
+            return self.url(action, parameters).map(drop);
+        }
         match (&self.account, action) {
             (Account::TradeTracker(_), Action::Lead) => Lead::parse(parameters).map(drop)?,
             (Account::TradeTracker(_), Action::Sale) => Sale::parse(parameters).map(drop)?,

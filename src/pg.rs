@@ -12,6 +12,7 @@ mod error;
 mod functions;
 mod launcher;
 mod linktrust_files;
+mod memory;
 mod numeric;
 mod preview;
 mod queue;

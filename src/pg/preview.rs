@@ -133,8 +133,8 @@ fn outcome(plan: &Plan, slot: *mut pg_sys::TupleTableSlot) -> (Option<String>, O
 /// Puts a row of the SPI's result into a slot of the table's; returns its JSON.
 #[allow(unsafe_code)]
 fn store(row: usize, slot: *mut pg_sys::TupleTableSlot) -> Option<JsonbText> {
-    // SAFETY: the SPI's result has this row; its columns are the JSON and those of the table in
-    // their order, without dropped ones. Its values live as long as the result.
+    // SAFETY: the SPI's result has this row; its columns are the JSON, the table, and those of the
+    // table in their order, without dropped ones. Its values live as long as the result.
     unsafe {
         let result = &*pg_sys::SPI_tuptable;
         let tuple = *result.vals.add(row);
@@ -150,9 +150,10 @@ fn store(row: usize, slot: *mut pg_sys::TupleTableSlot) -> Option<JsonbText> {
             .filter(|(_, a)| !a.attisdropped);
         for (column, (place, _)) in kept.enumerate() {
             let is_null = &mut *(*slot).tts_isnull.add(place);
-            *(*slot).tts_values.add(place) = value(column as i32 + 2, is_null);
+            *(*slot).tts_values.add(place) = value(column as i32 + 3, is_null);
         }
         let mut is_null = false;
+        (*slot).tts_tableOid = pg_sys::Oid::from(value(2, &mut is_null).value() as u32);
         let json = value(1, &mut is_null);
         String::from_datum(json, is_null).map(JsonbText)
     }

@@ -14,6 +14,7 @@ mod engine;
 mod guest;
 mod hostile;
 mod impostors;
+mod insertion;
 mod ledger;
 mod linktrust;
 mod networks;

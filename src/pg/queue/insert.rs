@@ -14,6 +14,7 @@ use pgrx::prelude::*;
 use super::target::{COLUMNS, OpenTarget, Target};
 use crate::callback::{Action, Parameters};
 use crate::delivery::{Columns, Timestamp};
+use crate::pg::memory::OwnedContext;
 use crate::pg::wake;
 
 /// A callback to be queued.
@@ -129,33 +130,22 @@ pub struct Bulk {
     waiting: usize,
     bytes: usize,
     /// Holds the slots and what is in them.
-    memory: PgMemoryContexts,
+    memory: OwnedContext,
     /// Holds what a row leaves behind.
-    row_memory: PgMemoryContexts,
-    /// When those that wait were queued.
-    now: Timestamp,
+    row_memory: OwnedContext,
     wakes: bool,
 }
 
 impl Default for Bulk {
     /// Nothing to insert yet.
     fn default() -> Bulk {
-        // It outlives the call that makes it, but not its subtransaction.
-        let context = |name| {
-            // SAFETY: creating a context is all that happens there.
-            #[allow(unsafe_code)]
-            unsafe {
-                PgMemoryContexts::CurTransactionContext.switch_to(|_| PgMemoryContexts::new(name))
-            }
-        };
         Bulk {
             target: Target::current(),
             slots: Vec::new(),
             waiting: 0,
             bytes: 0,
-            memory: context("s2s bulk"),
-            row_memory: context("s2s row"),
-            now: now(),
+            memory: OwnedContext::of_subtransaction(c"s2s bulk"),
+            row_memory: OwnedContext::of_subtransaction(c"s2s row"),
             wakes: false,
         }
     }
@@ -178,12 +168,12 @@ impl Bulk {
     /// Adds a callback and returns its id.
     #[allow(unsafe_code)]
     pub fn add(&mut self, entry: &Entry) -> i64 {
-        let row = Row::new(&self.target, entry, self.now);
+        let row = Row::new(&self.target, entry, now());
         if self.waiting == self.slots.len() {
             let descriptor = self.target.descriptor();
             // SAFETY: the descriptor lives as long as `self`.
             let slot = unsafe {
-                self.memory.switch_to(|_| {
+                self.memory.switch_to(|| {
                     pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsHeapTuple)
                 })
             };
@@ -229,7 +219,6 @@ impl Bulk {
         open.close();
         self.waiting = 0;
         self.bytes = 0;
-        self.now = now();
     }
 
     /// Inserts what is left and wakes the worker at commit.

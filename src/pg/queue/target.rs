@@ -6,12 +6,14 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
 
 use super::type_oid;
 use crate::callback::Action;
+use crate::pg::memory::OwnedContext;
 
 /// The columns of `s2s.queue`, by number.
 pub const COLUMNS: usize = 10;
@@ -33,7 +35,7 @@ pub struct Target {
     /// The table's definition has not changed since.
     valid: Cell<bool>,
     /// Holds all that the pointers point to.
-    _memory: PgMemoryContexts,
+    _memory: OwnedContext,
 }
 
 thread_local! {
@@ -66,10 +68,7 @@ impl Target {
     fn look_up() -> Target {
         watch_table();
         let changes = CHANGES.get();
-        // SAFETY: it outlives the statement: a child of the top context.
-        let mut memory = unsafe {
-            PgMemoryContexts::TopMemoryContext.switch_to(|_| PgMemoryContexts::new("s2s queue"))
-        };
+        let memory = OwnedContext::of_session(c"s2s queue");
         // SAFETY: catalog look-ups within a transaction; `s2s` exists where our functions do. The
         // table is open while it is looked at. What is allocated is in `memory`.
         unsafe {
@@ -78,14 +77,21 @@ impl Target {
             let sequence = pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema);
             let action = type_oid(c"action");
             let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
-            let target = memory.switch_to(|_| {
+            let target = memory.switch_to(|| {
                 let descriptor = pg_sys::CreateTupleDescCopy((*relation).rd_att);
                 let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
                     .cast::<pg_sys::ResultRelInfo>();
+                check_columns((*relation).rd_att);
                 pg_sys::InitResultRelInfo(info, relation, 1, std::ptr::null_mut(), 0);
                 pg_sys::ExecOpenIndices(info, false);
                 let indexes = (0..(*info).ri_NumIndices as usize)
-                    .map(|at| (**(*info).ri_IndexRelationDescs.add(at)).rd_id)
+                    .map(|at| *(*info).ri_IndexRelationDescs.add(at))
+                    .inspect(|index| {
+                        if !(*(**index).rd_index).indimmediate {
+                            changed_by_hand("an index of it is DEFERRABLE");
+                        }
+                    })
+                    .map(|index| (*index).rd_id)
                     .collect();
                 pg_sys::ExecCloseIndices(info);
                 (
@@ -160,7 +166,11 @@ impl OpenTarget {
                     *(*info).ri_IndexRelationDescs.add(at) = pg_sys::index_open(*index, lock);
                 }
             }
-            return open;
+            // So does locking the indexes.
+            if open.0.valid.get() {
+                return open;
+            }
+            open.close();
         }
     }
 
@@ -230,6 +240,50 @@ impl Deref for OpenTarget {
     }
 }
 
+/// Refuses columns of other types than ours, and further ones that must not be NULL: only somebody
+/// who changed the table by hand sees that.
+#[allow(unsafe_code)]
+fn check_columns(descriptor: pg_sys::TupleDesc) {
+    let (action, click_id) = (type_oid(c"action"), type_oid(c"click_id"));
+    let ours: [pg_sys::Oid; COLUMNS] = [
+        pg_sys::INT8OID,
+        pg_sys::TEXTOID,
+        action,
+        pg_sys::TEXTOID,
+        click_id,
+        pg_sys::JSONBOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::INT4OID,
+        pg_sys::TEXTOID,
+    ];
+    // SAFETY: a descriptor has so many attributes.
+    let columns = unsafe { (*descriptor).attrs.as_slice((*descriptor).natts as usize) };
+    let is_ours = |(column, of): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
+        column.atttypid == *of && !column.attisdropped
+    };
+    if columns.len() < COLUMNS || !columns.iter().zip(&ours).all(is_ours) {
+        changed_by_hand("its columns are not those of the extension");
+    }
+    if columns[COLUMNS..]
+        .iter()
+        .any(|column| column.attnotnull && !column.attisdropped)
+    {
+        changed_by_hand("a column that was added is NOT NULL");
+    }
+}
+
+fn changed_by_hand(what: &str) -> ! {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("nothing can be queued in s2s.queue: {what}"),
+        "s2s",
+    )
+    .set_hint("Undo what was changed by hand; further columns that can be NULL, and plain indexes, are served.")
+    .report(PgLogLevel::ERROR);
+    unreachable!("an error ends the statement")
+}
+
 /// The OID of a label of the enum `s2s.action`.
 #[allow(unsafe_code)]
 fn label_oid(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
@@ -267,7 +321,10 @@ unsafe extern "C-unwind" fn changed(_: pg_sys::Datum, table: pg_sys::Oid) {
         // Never borrowed across a call of PostgreSQL's.
         if let Ok(target) = target.try_borrow()
             && let Some(target) = target.as_ref()
-            && (table == pg_sys::InvalidOid || table == target.table)
+            && (table == pg_sys::InvalidOid
+                || table == target.table
+                // What an index keeps between insertions points into its cached definition.
+                || target.indexes.contains(&table))
         {
             target.valid.set(false);
         }

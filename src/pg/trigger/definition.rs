@@ -109,7 +109,8 @@ impl Definition<'_> {
             if relation.is_null() {
                 return with(None);
             }
-            let triggers = (*relation).trigdesc.as_ref();
+            // A copy: PostgreSQL frees its own when the table changes, as it may under this lock.
+            let triggers = pg_sys::CopyTriggerDesc((*relation).trigdesc).as_ref();
             let all = triggers.map_or(&[][..], |triggers| {
                 std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize)
             });

@@ -9,7 +9,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -19,12 +18,17 @@ use super::row::{OutputFunction, Row};
 use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, is_organic};
 use crate::mapping::{MappingError, Names, Piece};
-use crate::network::Server;
+use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
+use crate::pg::memory::OwnedContext;
 use crate::pg::queue::Entry;
 use crate::pg::server::{self, ServerProblem};
 use crate::pg::settings::{self, OnInvalidRow};
 use crate::problem::Problem;
+
+/// So many bytes of each value of a row that cannot be sent are kept: more than can be sent at all,
+/// and less than jsonb refuses.
+const MOST_PARKED: usize = MAX_URL;
 
 /// A trigger, compiled.
 pub struct Plan {
@@ -45,7 +49,7 @@ pub struct Plan {
     /// Neither the table nor a server has changed since.
     valid: Cell<bool>,
     /// Holds what the output functions keep between calls.
-    _memory: PgMemoryContexts,
+    _memory: OwnedContext,
 }
 
 /// A piece of a parameter's text.
@@ -80,12 +84,7 @@ impl Plan {
             .and_then(|server| server.names(definition.action).ok())
             .unwrap_or(Names::ANY);
         let (mapping, problem) = definition.mapping(&arguments, names);
-        // It outlives the statement: a child of the top context, deleted with the plan.
-        // SAFETY: creating a context is all that happens there.
-        #[allow(unsafe_code)]
-        let memory = unsafe {
-            PgMemoryContexts::TopMemoryContext.switch_to(|_| PgMemoryContexts::new("s2s trigger"))
-        };
+        let memory = OwnedContext::of_session(c"s2s trigger");
         let columns = definition.columns();
         let find = |name: &str| columns.iter().find(|column| column.name == name);
         let mut columns_read = 0;
@@ -199,6 +198,7 @@ impl Plan {
             Outcome::Invalid(problem) => {
                 let reason = problem.one_line();
                 let id = enqueue(&Entry {
+                    said: &said.cut(MOST_PARKED),
                     problem: Some(&reason),
                     ..entry
                 });

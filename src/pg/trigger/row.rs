@@ -3,8 +3,9 @@
 use std::cell::UnsafeCell;
 use std::ffi::CStr;
 
-use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
+
+use crate::pg::memory::OwnedContext;
 
 /// A row, in a slot of the executor's.
 pub struct Row(*mut pg_sys::TupleTableSlot);
@@ -44,7 +45,7 @@ pub struct OutputFunction(Box<UnsafeCell<pg_sys::FmgrInfo>>);
 impl OutputFunction {
     /// Looks it up; what it keeps is in `memory`.
     #[allow(unsafe_code)]
-    pub fn new(type_oid: pg_sys::Oid, memory: &PgMemoryContexts) -> OutputFunction {
+    pub fn new(type_oid: pg_sys::Oid, memory: &OwnedContext) -> OutputFunction {
         let output = OutputFunction(Box::default());
         let mut function = pg_sys::InvalidOid;
         let mut is_varlena = false;

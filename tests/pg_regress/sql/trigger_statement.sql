@@ -41,7 +41,7 @@ reset enable_seqscan;
 reset enable_bitmapscan;
 -- Rows that are larger than what is held back at once.
 delete from s2s.queue;
-insert into orders select n, 1, 'EUR', repeat(md5(n::text), 3000), 'new', 'c' from generate_series(6001, 6040) n;
+insert into orders select n, 1, 'EUR', repeat(md5(n::text), 1900), 'new', 'c' from generate_series(6001, 6040) n;
 select count(*), min(length(parameters ->> 'voucher_code')), max(length(parameters ->> 'voucher_code')) from s2s.queue;
 -- What is rolled back is not queued; an invalid row raises an error if it is to.
 delete from s2s.queue;
@@ -83,6 +83,31 @@ insert into orders values (9103, 79, 'EUR', null, 'new', 'c');
 alter table s2s.queue drop column note;
 insert into orders values (9104, 80, 'EUR', null, 'new', 'c');
 select transaction_id, parameters, last_error from s2s.queue where action = 'sale' and transaction_id > '91' order by id;
+-- What changes the table beyond that is refused before anything is written.
+alter table s2s.queue add column must text not null default 'x';
+insert into orders values (9105, 81, 'EUR', null, 'new', 'c');
+alter table s2s.queue drop column must;
+alter table s2s.queue add constraint twice unique (id, server) deferrable;
+insert into orders values (9105, 81, 'EUR', null, 'new', 'c');
+alter table s2s.queue drop constraint twice;
+-- What a nested statement queues first is due first.
+delete from s2s.queue;
+create table steps (id int, click_id s2s.click_id);
+create function step() returns trigger language plpgsql as $$ begin
+    perform pg_sleep(0.005);
+    if new.id < 10 then insert into steps values (new.id * 10, 'c'); end if;
+    return null;
+end $$;
+create trigger a_step after insert on steps for each row execute function step();
+create trigger report after insert on steps for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+insert into steps values (1, 'c'), (2, 'c'), (3, 'c');
+select string_agg(transaction_id, ' ' order by id) as queued, string_agg(transaction_id, ' ' order by due_at, id) as due from s2s.queue;
+-- Values that are too long to be sent are parked without most of them.
+delete from s2s.queue;
+insert into orders values (9106, 1, 'EUR', repeat('é', 100000), 'new', 'c');
+select transaction_id, length(parameters ->> 'voucher_code'), last_error from s2s.queue;
+drop table steps;
+drop function step();
 drop table orders, log cascade;
 drop function log_orders();
 delete from s2s.queue;

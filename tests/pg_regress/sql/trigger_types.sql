@@ -50,9 +50,9 @@ update big set id = 2;
 select transaction_id, parameters ->> 'value' as value from s2s.queue order by id;
 delete from s2s.queue;
 alter table big alter column body set storage external;
-update big set body = repeat('0123456789', 10000);
+update big set body = repeat('0123456789', 6000);
 update big set id = 3;
-select transaction_id, length(parameters ->> 'value') as length, md5(parameters ->> 'value') = md5('added-' || repeat('0123456789', 10000)) as same from s2s.queue order by id;
+select transaction_id, length(parameters ->> 'value') as length, md5(parameters ->> 'value') = md5('added-' || repeat('0123456789', 6000)) as same from s2s.queue order by id;
 delete from s2s.queue;
 -- Sums of all kinds are amounts; what is none is parked.
 create function amounts(definition text, value text) returns table(amount text, error text) language plpgsql as $$

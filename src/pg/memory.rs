@@ -1,0 +1,76 @@
+//! Memory contexts of our own.
+
+use std::ffi::CStr;
+
+use pgrx::{PgMemoryContexts, pg_sys};
+
+/// A memory context that is deleted when it is dropped. Unlike pgrx's it leaves nothing behind in
+/// its parent, which counts where one is made for every statement.
+pub struct OwnedContext(pg_sys::MemoryContext);
+
+impl OwnedContext {
+    /// One for what outlives transactions.
+    pub fn of_session(name: &'static CStr) -> OwnedContext {
+        // SAFETY: the context is there as long as the process.
+        #[allow(unsafe_code)]
+        unsafe {
+            OwnedContext::new(pg_sys::TopMemoryContext, name)
+        }
+    }
+
+    /// One that is gone with the current subtransaction, if it is not dropped before.
+    pub fn of_subtransaction(name: &'static CStr) -> OwnedContext {
+        // SAFETY: a transaction is open wherever rows are queued; who owns this is dropped with the
+        // subtransaction.
+        #[allow(unsafe_code)]
+        unsafe {
+            OwnedContext::new(pg_sys::CurTransactionContext, name)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `parent` is a context that lives as long as this.
+    #[allow(unsafe_code)]
+    unsafe fn new(parent: pg_sys::MemoryContext, name: &'static CStr) -> OwnedContext {
+        // SAFETY: as the caller says; PostgreSQL keeps the pointer to the name, which is static.
+        OwnedContext(unsafe {
+            pg_sys::AllocSetContextCreateExtended(
+                parent,
+                name.as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            )
+        })
+    }
+
+    /// The context, for PostgreSQL's functions.
+    pub fn value(&self) -> pg_sys::MemoryContext {
+        self.0
+    }
+
+    /// Runs `body` with this as the current context.
+    ///
+    /// # Safety
+    ///
+    /// What `body` allocates is not used after this context is reset or dropped.
+    #[allow(unsafe_code)]
+    pub unsafe fn switch_to<R>(&self, body: impl FnOnce() -> R) -> R {
+        // SAFETY: the context is valid; the rest is as the caller says.
+        unsafe { PgMemoryContexts::For(self.0).switch_to(|_| body()) }
+    }
+}
+
+impl Drop for OwnedContext {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: the context is ours. It is current only while an error leaves `switch_to`.
+        unsafe {
+            if std::ptr::eq(pg_sys::CurrentMemoryContext, self.0) {
+                pg_sys::CurrentMemoryContext = (*self.0).parent;
+            }
+            pg_sys::MemoryContextDelete(self.0);
+        }
+    }
+}
