@@ -151,7 +151,7 @@ fn is_linktrust_byte(byte: u8) -> bool {
 
 /// The network that certainly handed out this click id, by its form.
 pub fn network_of(text: &str) -> Option<Form> {
-    if TradeTrackerId::parse(text).is_some() {
+    if TradeTrackerId::split(text).is_ok() {
         Some(Form::TradeTracker)
     } else if is_published_linktrust_form(text) {
         Some(Form::LinkTrust)
@@ -212,10 +212,18 @@ pub enum Field {
 impl<'a> TradeTrackerId<'a> {
     /// The fields of `text`, or `None` if it is not a TradeTracker click id.
     pub fn parse(text: &'a str) -> Option<TradeTrackerId<'a>> {
-        TradeTrackerId::split(text).ok()
+        let [material, affiliate, reference, checksum, unix_time] = Self::split(text).ok()?;
+        Some(TradeTrackerId {
+            material_id: material.parse().ok()?,
+            affiliate_id: affiliate.parse().ok()?,
+            reference,
+            checksum,
+            clicked_at: unix_time.parse().ok()?,
+        })
     }
 
-    fn split(text: &'a str) -> Result<TradeTrackerId<'a>, Field> {
+    /// The fields as they are written, or the first that is not as it should be.
+    fn split(text: &'a str) -> Result<[&'a str; 5], Field> {
         let count = || Field::Count {
             found: text.split("::").count(),
         };
@@ -229,13 +237,16 @@ impl<'a> TradeTrackerId<'a> {
         if !is_checksum(checksum) {
             return Err(Field::Checksum);
         }
-        Ok(TradeTrackerId {
-            material_id: decimal(material).ok_or(Field::Material)?,
-            affiliate_id: decimal(affiliate).ok_or(Field::Affiliate)?,
-            reference,
-            checksum,
-            clicked_at: decimal(unix_time).ok_or(Field::UnixTime)?,
-        })
+        for (text, field) in [
+            (material, Field::Material),
+            (affiliate, Field::Affiliate),
+            (unix_time, Field::UnixTime),
+        ] {
+            if !is_decimal(text) {
+                return Err(field);
+            }
+        }
+        Ok([material, affiliate, reference, checksum, unix_time])
     }
 
     /// Whether the md5 fits the campaign; `None` if the checksum is not an md5.
@@ -273,13 +284,9 @@ fn split_last(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 2..]))
 }
 
-/// 1 to 18 digits, which always fit.
-fn decimal(text: &str) -> Option<i64> {
-    if is_digits(text) && text.len() <= 18 {
-        text.parse().ok()
-    } else {
-        None
-    }
+/// 1 to 18 digits, which always fit 64 bits.
+fn is_decimal(text: &str) -> bool {
+    is_digits(text) && text.len() <= 18
 }
 
 fn is_digits(text: &str) -> bool {
@@ -312,13 +319,13 @@ fn is_magento_checksum(text: &str) -> bool {
 
 fn parse(text: &str) -> Result<Cow<'_, str>, ClickIdProblem> {
     check_any(text)?;
-    if TradeTrackerId::parse(text).is_some() {
+    if TradeTrackerId::split(text).is_ok() {
         return Ok(Cow::Borrowed(text));
     }
     if text.contains('%')
         && let Ok(decoded) = url::decode(text)
     {
-        if TradeTrackerId::parse(&decoded).is_some() {
+        if TradeTrackerId::split(&decoded).is_ok() {
             check_any(&decoded)?;
             return Ok(Cow::Owned(decoded.into_owned()));
         }
