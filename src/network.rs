@@ -468,7 +468,7 @@ pub enum Unsendable {
 /// A URL that cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlTooLong {
-    /// Its bytes.
+    /// Its bytes; those of its values if it was not built.
     pub length: usize,
 }
 
@@ -486,7 +486,7 @@ impl Problem for UrlTooLong {
     fn detail(&self) -> Option<String> {
         let UrlTooLong { length } = self;
         Some(format!(
-            "It has {length} bytes; at most {MAX_URL} are allowed."
+            "It has {length} bytes or more; at most {MAX_URL} are allowed."
         ))
     }
 }
@@ -618,7 +618,7 @@ mod tests {
         assert!(url(63_000).is_ok());
         assert_eq!(
             url(1 << 20).unwrap_err().one_line(),
-            "the URL is too long: It has 1048675 bytes; at most 64000 are allowed."
+            "the URL is too long: It has 1048675 bytes or more; at most 64000 are allowed."
         );
     }
 

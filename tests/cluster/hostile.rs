@@ -297,7 +297,7 @@ fn a_huge_value_is_parked_and_harms_nobody() {
     let reason = "select last_error from s2s.queue where transaction_id = 'n-1'";
     assert_eq!(
         shop.text(reason),
-        "the URL is too long: It has 1048678 bytes; at most 64000 are allowed."
+        "the URL is too long: It has 1048585 bytes or more; at most 64000 are allowed."
     );
     let log = shop.cluster.log();
     let lines = log.lines().filter(|line| line.contains("@hostile_size"));

@@ -34,7 +34,7 @@ const NETWORKS: [Network; 9] = [
         no: (200, "success=false;Invalid transaction"),
         refused: (
             "parked",
-            "HTTP 200: body matches failure_body: \"success=false;Invalid transaction\"",
+            "HTTP 200: body \"success=false;Invalid transaction\" matches failure_body",
         ),
     },
     Network {
@@ -110,7 +110,7 @@ const NETWORKS: [Network; 9] = [
         no: (200, "Invalid tag"),
         refused: (
             "retrying",
-            "HTTP 200: body does not match success_body: \"Invalid tag\"",
+            "HTTP 200: body \"Invalid tag\" does not match success_body",
         ),
     },
 ];
