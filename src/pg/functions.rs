@@ -212,7 +212,7 @@ pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult
     if action != Action::Edit && is_organic(said) {
         return Ok(None);
     }
-    server.url(action, said)?;
+    server.check_parameters(action, said)?;
     Ok(Some(queue::enqueue(&Entry {
         server: &server.name,
         action,

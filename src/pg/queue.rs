@@ -226,7 +226,7 @@ pub fn preview_rows(schema: &str, table: &str, is_partitioned: bool) -> String {
     let table = pgrx::spi::quote_qualified_identifier(schema, table);
     let only = if is_partitioned { "" } else { "only " };
     format!(
-        "select pg_catalog.to_jsonb(r.*)::pg_catalog.text, r.tableoid, r.*
+        "select pg_catalog.to_jsonb(r.*), r.tableoid, r.*
          from {only}{table} as r limit $1"
     )
 }

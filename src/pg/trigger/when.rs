@@ -45,7 +45,7 @@ impl When {
 
     /// Whether it is true for a row.
     #[allow(unsafe_code)]
-    pub fn holds(&mut self, row: *mut pg_sys::TupleTableSlot) -> bool {
+    pub fn holds(&self, row: *mut pg_sys::TupleTableSlot) -> bool {
         let Some(condition) = &self.0 else {
             return true;
         };
