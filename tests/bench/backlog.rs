@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::shop::Shop;
+use crate::support::memory;
 use crate::{Figure, median};
 
 /// Callbacks that wait at another, paused server.
@@ -90,18 +91,7 @@ fn peak_memory(shop: &mut Shop) -> f64 {
         .query_one("select pid from s2s.worker_status()", &[])
         .expect("a worker")
         .get(0);
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let kilobytes = |name: &str| -> f64 {
-        let line = status
-            .lines()
-            .find(|line| line.starts_with(name))
-            .expect("a line");
-        line.split_whitespace()
-            .nth(1)
-            .expect("a number")
-            .parse()
-            .expect("a number")
-    };
+    let kilobytes = |kind| memory(pid.into(), kind) as f64;
     // Shared buffers count once touched; they are not the worker's.
     (kilobytes("VmHWM") - kilobytes("RssShmem")) / 1024.0
 }

@@ -364,11 +364,7 @@ fn dropping_the_extension_while_sending_ends_the_worker() {
     shop.insert([1]);
     shop.receiver.wait_for(1, PATIENCE);
     shop.sql("drop extension \"pgrx-ext\" cascade");
-    let workers = "select count(*) from pg_stat_activity
-                   where backend_type = 'pgrx-ext worker' and datname = current_database()";
-    wait_for(PATIENCE, "the worker has ended", || {
-        shop.number(workers) == 0
-    });
+    shop.wait_until_worker_is_gone();
     shop.sql("create extension \"pgrx-ext\"");
     wait_for(PATIENCE, "a new worker", || shop.worker_pid().is_some());
 }
@@ -380,11 +376,7 @@ fn dropping_the_extension_ends_an_idle_worker() {
     shop.wait_until_delivered();
     shop.wait_until_idle();
     shop.sql("drop extension \"pgrx-ext\" cascade");
-    let workers = "select count(*) from pg_stat_activity
-                   where backend_type = 'pgrx-ext worker' and datname = current_database()";
-    wait_for(PATIENCE, "the worker has ended", || {
-        shop.number(workers) == 0
-    });
+    shop.wait_until_worker_is_gone();
 }
 
 #[test]

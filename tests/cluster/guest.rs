@@ -1,11 +1,10 @@
 //! A good guest in the server: it costs nothing when idle, blocks nobody, and leaves when told to.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
-use crate::support::{Answer, wait_for, wait_for_some};
+use crate::support::{Answer, memory, status_of, wait_for, wait_for_some};
 
 /// The processes of ours in the whole server.
 const OURS: &str = "select pid from pg_stat_activity where backend_type like 'pgrx-ext%'";
@@ -52,16 +51,6 @@ fn wake_ups(pid: i32) -> Vec<(String, String)> {
         counts.push((thread.to_string_lossy().into_owned(), count));
     }
     counts
-}
-
-/// A line of a process's or thread's status.
-fn status_of(folder: &str, name: &str) -> String {
-    let status = fs::read_to_string(format!("{folder}/status")).expect("a status");
-    let lines: BTreeMap<&str, &str> = status
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .collect();
-    lines[name].trim().to_owned()
 }
 
 #[test]
@@ -215,22 +204,19 @@ fn old_attempts_are_deleted_in_small_batches() {
 
 #[test]
 fn a_large_backlog_does_not_grow_the_worker() {
-    const MOST_KB: u64 = 16 * 1024;
+    const MOST_KB: i64 = 16 * 1024;
     let options = ", requests_per_second '20'";
     let mut shop = Shop::open_with(shared_cluster(), "backlog", options);
     shop.insert([0]);
     shop.wait_until_delivered();
     let pid = wait_for_some(PATIENCE, "a worker", || shop.worker_pid());
-    let memory = || -> u64 {
-        let own = status_of(&format!("/proc/{pid}"), "RssAnon"); // 1234 kB
-        own.trim_end_matches(" kB").parse().expect("kilobytes")
-    };
-    let before = memory();
+    let own_memory = || memory(pid.into(), "RssAnon");
+    let before = own_memory();
     shop.insert(1..=50_000);
     wait_for(PATIENCE, "the worker is at it", || {
         shop.receiver.count() > 20
     });
-    let grown = memory().saturating_sub(before);
+    let grown = own_memory() - before;
     assert!(grown < MOST_KB, "{grown} kB for 50,000 callbacks");
 }
 

@@ -147,6 +147,15 @@ impl<'a> Shop<'a> {
             .and_then(|row| row.get(0))
     }
 
+    /// Waits until this database has no worker process, whatever the extension says of it.
+    pub fn wait_until_worker_is_gone(&mut self) {
+        let workers = "select count(*) from pg_stat_activity
+                       where backend_type = 'pgrx-ext worker' and datname = current_database()";
+        wait_for(PATIENCE, "the worker has ended", || {
+            self.number(workers) == 0
+        });
+    }
+
     /// A new session, after the server was stopped.
     pub fn reconnect(&mut self) {
         self.client = self.cluster.connect(self.database);

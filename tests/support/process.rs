@@ -70,10 +70,22 @@ pub fn run(command: &mut Command) -> String {
 
 /// The most memory that a process has had, in kB.
 pub fn peak_memory(pid: i64) -> i64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
+    memory(pid, "VmHWM")
+}
+
+/// A kind of memory that a process has, in kB: a line of its status.
+pub fn memory(pid: i64, kind: &str) -> i64 {
+    let text = status_of(&format!("/proc/{pid}"), kind);
+    let number = text.trim_end_matches(" kB");
     number
-        .and_then(|number| number.parse().ok())
-        .expect("VmHWM in kB")
+        .parse()
+        .unwrap_or_else(|_| panic!("{kind} in kB: {text}"))
+}
+
+/// A line of a process's or thread's status.
+pub fn status_of(folder: &str, name: &str) -> String {
+    let status = fs::read_to_string(format!("{folder}/status")).expect("a status");
+    let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.find(|(key, _)| *key == name);
+    found.expect("a line of the status").1.trim().to_owned()
 }
