@@ -44,8 +44,8 @@ const SAFETY_LOOK: Duration = Duration::from_secs(60);
 /// the processor to those who commit.
 const REST: u32 = 4;
 
-/// What a commit waits for that at most.
-const LONGEST_REST: Duration = Duration::from_millis(5);
+/// The shortest and the longest rest: what a commit waits for it at most.
+const REST_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
 
 /// Between two batches of attempts that are too old.
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
@@ -283,7 +283,8 @@ impl Worker {
         let start = Instant::now();
         let result = self.read();
         let end = Instant::now();
-        self.rested_at = end + ((end - start) * REST).min(LONGEST_REST);
+        let (shortest, longest) = REST_BOUNDS;
+        self.rested_at = end + ((end - start) * REST).clamp(shortest, longest);
         result
     }
 
@@ -334,13 +335,16 @@ impl Worker {
             .filter(|(_, lane)| !lane.is_paused())
             .map(|(server, _)| server)
             .collect();
-        let (found, is_prepared) = sql::transaction(|| {
-            let is_prepared = looks_for_prepared && sql::any_prepared();
-            (
-                self.statements.read_due(&after, window, &active),
-                is_prepared,
-            )
-        })?;
+        // When all servers are paused, a commit costs no statement.
+        let is_needed = looks_for_prepared || !active.is_empty();
+        let (found, is_prepared) = match is_needed {
+            true => sql::transaction(|| {
+                let is_prepared = looks_for_prepared && sql::any_prepared();
+                let found = self.statements.read_due(&after, window, &active);
+                (found, is_prepared)
+            })?,
+            false => Default::default(),
+        };
         let after: Vec<String> = after
             .into_iter()
             .map(|(server, _)| server.to_owned())

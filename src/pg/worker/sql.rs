@@ -31,8 +31,9 @@ pub fn introduce() {
         (c"lock_timeout", c"2s"),
         (c"statement_timeout", c"0"),
         (c"idle_in_transaction_session_timeout", c"0"),
-        // Plans are made once, when the queue may be empty and anything looks cheap: what is
-        // right when it is full is always an index.
+        // Plans are made once, or planning would cost more than reading. The queue may be empty
+        // then, and anything looks cheap: what is right when it is full is always an index.
+        (c"plan_cache_mode", c"force_generic_plan"),
         (c"enable_seqscan", c"off"),
         (c"enable_bitmapscan", c"off"),
         (c"enable_hashjoin", c"off"),
