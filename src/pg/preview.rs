@@ -14,7 +14,7 @@ use super::error::{PgResult, spi as spi_error};
 use super::queue;
 use super::rows::Rows;
 use super::server::{self, ServerProblem};
-use super::trigger::{Definition, Outcome, Plan, When, plan_of};
+use super::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
 
 #[pg_extern(sql = "
 create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
@@ -81,12 +81,13 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
         definition.is_partitioned(),
     );
     let slot = definition.new_slot();
+    let columns = definition.columns();
     let when = When::new(definition);
     let mut push = || -> spi::Result<()> {
         Spi::connect(|client| {
             let count = client.select(&query, None, &[row_limit.into()])?.len();
             for row in 0..count {
-                let json = store(row, slot);
+                let json = store(row, &columns, slot);
                 let (url, problem) = match when.holds(slot) {
                     true => outcome(&plan, slot),
                     false => (None, None),
@@ -118,25 +119,23 @@ fn outcome(plan: &Plan, slot: *mut pg_sys::TupleTableSlot) -> (Option<String>, O
 
 /// Puts a row of the SPI's result into a slot of the table's; returns its JSON.
 #[allow(unsafe_code)]
-fn store(row: usize, slot: *mut pg_sys::TupleTableSlot) -> Option<pg_sys::Datum> {
+fn store(
+    row: usize,
+    columns: &[Column],
+    slot: *mut pg_sys::TupleTableSlot,
+) -> Option<pg_sys::Datum> {
     // SAFETY: the SPI's result has this row; its columns are the JSON, the table, and those of the
     // table in their order, without dropped ones. Its values live as long as the result.
     unsafe {
         let result = &*pg_sys::SPI_tuptable;
         let tuple = *result.vals.add(row);
-        let value = |column: i32, is_null: &mut bool| {
-            pg_sys::SPI_getbinval(tuple, result.tupdesc, column, is_null)
+        let value = |number: i32, is_null: &mut bool| {
+            pg_sys::SPI_getbinval(tuple, result.tupdesc, number, is_null)
         };
         pg_sys::ExecStoreAllNullTuple(slot);
-        let descriptor = (*slot).tts_tupleDescriptor;
-        let attributes = (*descriptor).attrs.as_slice((*descriptor).natts as usize);
-        let kept = attributes
-            .iter()
-            .enumerate()
-            .filter(|(_, a)| !a.attisdropped);
-        for (column, (place, _)) in kept.enumerate() {
-            let is_null = &mut *(*slot).tts_isnull.add(place);
-            *(*slot).tts_values.add(place) = value(column as i32 + 3, is_null);
+        for (number, Column { place, .. }) in (3..).zip(columns) {
+            let is_null = &mut *(*slot).tts_isnull.add(*place);
+            *(*slot).tts_values.add(*place) = value(number, is_null);
         }
         let mut is_null = false;
         (*slot).tts_tableOid = pg_sys::Oid::from(value(2, &mut is_null).value() as u32);

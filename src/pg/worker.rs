@@ -103,7 +103,12 @@ unsafe extern "C-unwind" fn vacate_slot(_: i32, _: pg_sys::Datum) {
 #[allow(unsafe_code)]
 fn end(code: i32) -> ! {
     // SAFETY: called from the main function of the process, with no transaction open.
-    unsafe { pg_sys::proc_exit(code) }
+    unsafe { pg_sys::proc_exit(code) };
+    // To the bindings of some versions of PostgreSQL it is a function that returns.
+    #[allow(unreachable_code)]
+    {
+        unreachable!("the process has ended")
+    }
 }
 
 /// Runs `start` with all signals blocked: threads started there inherit that, so that no handler

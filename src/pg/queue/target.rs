@@ -6,10 +6,10 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use pgrx::{PgTupleDesc, pg_sys};
 
 use super::type_oid;
 use crate::callback::Action;
@@ -257,16 +257,17 @@ fn check_columns(descriptor: pg_sys::TupleDesc) {
         pg_sys::INT4OID,
         pg_sys::TEXTOID,
     ];
-    // SAFETY: a descriptor has so many attributes.
-    let columns = unsafe { (*descriptor).attrs.as_slice((*descriptor).natts as usize) };
+    // SAFETY: it is a descriptor.
+    let columns = unsafe { PgTupleDesc::from_pg_copy(descriptor) };
     let is_ours = |(column, of): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
         column.atttypid == *of && !column.attisdropped
     };
     if columns.len() < COLUMNS || !columns.iter().zip(&ours).all(is_ours) {
         changed_by_hand("its columns are not those of the extension");
     }
-    if columns[COLUMNS..]
+    if columns
         .iter()
+        .skip(COLUMNS)
         .any(|column| column.attnotnull && !column.attisdropped)
     {
         changed_by_hand("a column that was added is NOT NULL");
