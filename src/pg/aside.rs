@@ -114,7 +114,7 @@ unsafe extern "C-unwind" fn clear_the_way(command: *mut pg_sys::Node) {
         let database = pg_sys::get_database_oid(name, true);
         // The session's own can be copied, and nothing else.
         let is_refused = database == pg_sys::MyDatabaseId && lock != COPY_LOCK;
-        // Only databases that had a worker have a slot, and it is the owner's to lock.
+        // Without a slot there is no worker. Who may not give the command must not lock either.
         let has_slot = wake::board().is_some_and(|board| board.find(database).is_some());
         if is_refused || !has_slot || !is_owner(database) {
             return;
