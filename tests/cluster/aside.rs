@@ -71,15 +71,15 @@ fn a_database_with_an_idle_worker_can_be_renamed() {
 #[test]
 fn a_database_with_an_idle_worker_can_be_moved() {
     let cluster = shared_cluster();
-    let mut shop = deserted_shop(cluster, "moved");
+    let mut shop = deserted_shop(cluster, "relocated");
     let place = cluster.new_folder("elsewhere");
     shop.sql(&format!(
         "create tablespace elsewhere location '{}'",
         place.display()
     ));
-    shop.sql("alter database moved set tablespace elsewhere");
+    shop.sql("alter database relocated set tablespace elsewhere");
     wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "moved").is_some()
+        worker_of(&mut shop.client, "relocated").is_some()
     });
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
@@ -87,9 +87,9 @@ fn a_database_with_an_idle_worker_can_be_moved() {
 
 #[test]
 fn a_database_with_an_idle_worker_can_be_dropped() {
-    let mut shop = deserted_shop(shared_cluster(), "dropped");
-    shop.sql("drop database dropped");
-    assert_eq!(worker_of(&mut shop.client, "dropped"), None);
+    let mut shop = deserted_shop(shared_cluster(), "discarded");
+    shop.sql("drop database discarded");
+    assert_eq!(worker_of(&mut shop.client, "discarded"), None);
 }
 
 #[test]
