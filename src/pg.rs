@@ -5,6 +5,7 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+mod aside;
 mod click_id;
 mod ddl;
 mod edits;
@@ -14,6 +15,7 @@ mod launcher;
 mod linktrust_files;
 mod memory;
 mod numeric;
+mod pause;
 mod preview;
 mod queue;
 mod replica;
@@ -65,6 +67,7 @@ pub extern "C-unwind" fn _PG_init() {
     if is_preload && !is_upgrade {
         wake::request_memory();
         launcher::register();
+        aside::watch_commands();
     }
     #[cfg(not(feature = "pg14"))]
     // SAFETY: the prefix is ours; the name is NUL-terminated.

@@ -3,7 +3,8 @@
 //! Only a process connected to a database can know whether the extension is there. So at the
 //! start each database gets a worker that looks, and ends if it is not. From then on the launcher
 //! sleeps until somebody wakes it: a commit with callbacks in a database without worker, a worker
-//! that ended, or one that could not be started yet.
+//! that ended, or one that could not be started yet, also because a command has the database to
+//! itself.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,16 +16,23 @@ use pgrx::bgworkers::{
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::aside;
 use super::wake::{self, Board};
 
 /// The library's name: cargo-pgrx names it after the control file.
 const LIBRARY: &str = "pgrx-ext";
+
+/// What workers are to `pg_stat_activity`.
+pub const WORKER: &str = "pgrx-ext worker";
 
 /// Between two starts of a worker that ended by itself.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest that pause gets while a worker ends soon after each start.
 const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a database is looked at that a command has to itself.
+const HELD_LOOK: Duration = Duration::from_millis(100);
 
 /// Registers the launcher with the postmaster.
 pub fn register() {
@@ -94,7 +102,13 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
             slot.free();
             starts.remove(&database);
         } else if slot.wanted.load(SeqCst) {
-            let pause = start_in_time(database, starts, now);
+            if slot.was_told_to_stop.swap(false, SeqCst) {
+                starts.remove(&database);
+            }
+            let pause = match BackgroundWorker::transaction(|| aside::is_held(database)) {
+                true => HELD_LOOK,
+                false => start_in_time(database, starts, now),
+            };
             sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
         } else {
             // It ended because there is no extension: when there is one, there is no need to wait.
@@ -133,8 +147,8 @@ fn start_in_time(
 fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
     // SAFETY: a constant of this process.
     let own_pid = unsafe { pg_sys::MyProcPid };
-    BackgroundWorkerBuilder::new(&format!("pgrx-ext worker {}", database.to_u32()))
-        .set_type("pgrx-ext worker")
+    BackgroundWorkerBuilder::new(&format!("{WORKER} {}", database.to_u32()))
+        .set_type(WORKER)
         .set_library(LIBRARY)
         .set_function("pgrx_ext_worker_main")
         .set_argument(database.into_datum())

@@ -8,8 +8,9 @@ use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
 use super::error::{self, PgResult};
+use super::wake::Slot;
 use super::worker::sql;
-use super::{queue, server, wake};
+use super::{aside, pause, queue, server, wake};
 use crate::delivery::Callback;
 
 /// How often a waiting session looks whether the worker is idle.
@@ -35,52 +36,52 @@ fn worker_status() -> TableIterator<
         micros => TimestampWithTimeZone::try_from(micros).ok(),
     };
     let last_error = last_error().unwrap_or_default();
-    let row = match wake::my_slot() {
+    let slot = wake::my_slot();
+    let worker = slot.map(|slot| (slot, slot.pid.load(SeqCst)));
+    let row = match worker.filter(|(_, pid)| *pid != 0) {
+        Some((slot, pid)) => (
+            true,
+            Some(pid),
+            time(slot.started_at.load(SeqCst)),
+            i32::try_from(slot.in_flight.load(SeqCst)).ok(),
+            time(slot.last_delivery_at.load(SeqCst)),
+            last_error,
+            None,
+        ),
         None => {
-            let hint = "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
-            (
-                false,
-                None,
-                None,
-                None,
-                None,
-                last_error,
-                Some(hint.to_owned()),
-            )
+            let hint = why_absent(slot).to_owned();
+            (false, None, None, None, None, last_error, Some(hint))
         }
-        Some(slot) => match slot.pid.load(SeqCst) {
-            0 => {
-                let hint = "The worker is starting, or cannot: see the server's log. Raise max_worker_processes if it says that there is no free slot.";
-                (
-                    false,
-                    None,
-                    None,
-                    None,
-                    None,
-                    last_error,
-                    Some(hint.to_owned()),
-                )
-            }
-            pid => (
-                true,
-                Some(pid),
-                time(slot.started_at.load(SeqCst)),
-                i32::try_from(slot.in_flight.load(SeqCst)).ok(),
-                time(slot.last_delivery_at.load(SeqCst)),
-                last_error,
-                None,
-            ),
-        },
     };
     TableIterator::once(row)
 }
 
+/// Why the current database has no worker, and what to do.
+#[allow(unsafe_code)]
+fn why_absent(slot: Option<&Slot>) -> &'static str {
+    let Some(slot) = slot else {
+        return "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
+    };
+    // SAFETY: reads what shared memory says, and a variable.
+    let (is_standby, database) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::MyDatabaseId) };
+    if is_standby {
+        "The server is a standby: the worker starts when it is promoted."
+    } else if aside::is_held(database) {
+        "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
+    } else if !slot.wanted.load(SeqCst) {
+        "The worker starts with the next callback that is queued here, with s2s.wake(), or with the server."
+    } else {
+        "The worker is starting, or cannot: see the server's log. Raise max_worker_processes if it says that there is no free slot."
+    }
+}
+
 /// Only for those who may read the attempts: it may quote what was in a row.
 fn last_error() -> spi::Result<Option<String>> {
-    if Spi::get_one(queue::MAY_READ_ATTEMPTS)? != Some(true) {
-        return Ok(None);
-    }
     Spi::connect(|client| {
+        let may_read = client.select(queue::MAY_READ_ATTEMPTS, None, &[])?;
+        if may_read.first().get_one()? != Some(true) {
+            return Ok(None);
+        }
         let rows = client.select(queue::LAST_ERROR, None, &[])?;
         match rows.is_empty() {
             true => Ok(None),
@@ -207,7 +208,7 @@ fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(false);
         }
-        sleep(POLL);
+        pause::sleep(POLL);
     }
 }
 
@@ -220,22 +221,4 @@ fn micros(interval: &Interval) -> u64 {
 
 fn any_due() -> spi::Result<bool> {
     Ok(Spi::get_one(queue::ANY_DUE)?.unwrap_or(false))
-}
-
-/// Sleeps a little, and lets the statement be cancelled.
-#[allow(unsafe_code)]
-fn sleep(duration: Duration) {
-    let milliseconds = duration.as_millis() as std::ffi::c_long;
-    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the latch of this process.
-    unsafe {
-        pg_sys::WaitLatch(
-            pg_sys::MyLatch,
-            events as i32,
-            milliseconds,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
-    pg_sys::check_for_interrupts!();
 }

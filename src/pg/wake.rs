@@ -23,6 +23,8 @@ pub struct Slot {
     pub wanted: AtomicBool,
     /// The worker's process; zero: there is none.
     pub pid: AtomicI32,
+    /// The last worker stopped because it was told to.
+    pub was_told_to_stop: AtomicBool,
     /// The worker's latch.
     latch: AtomicPtr<pg_sys::Latch>,
     /// How often somebody asked to look at the queue.

@@ -625,6 +625,7 @@ impl Worker {
             warning!("s2s: {error}; what could not be recorded is sent again");
         }
         log!("s2s: worker stopped");
+        self.slot.was_told_to_stop.store(true, SeqCst);
         // With 1: the database still wants a worker, unless the whole server stops.
         end(1);
     }

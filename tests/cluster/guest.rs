@@ -237,3 +237,31 @@ fn one_callback_that_cannot_be_sent_does_not_stop_the_others() {
     });
     assert_eq!(shop.receiver.count(), 18);
 }
+
+#[test]
+fn errors_of_other_commands_keep_what_they_say() {
+    let mut shop = Shop::open(shared_cluster(), "errors");
+    let command = "do $$ begin insert into players values (1), (1); end $$";
+    let error = shop.client.batch_execute(command).expect_err(command);
+    let error = error.as_db_error().expect("an error of the server's");
+    assert_eq!(error.constraint(), Some("players_pkey"));
+    assert_eq!(error.table(), Some("players"));
+    let place = error.where_().unwrap_or_default();
+    assert!(place.contains("inline_code_block"), "{place}");
+}
+
+#[test]
+fn a_worker_that_cannot_start_says_what_to_raise() {
+    // The launcher has one, PostgreSQL's own for logical replication the other.
+    let cluster = cluster().conf("max_worker_processes = 2").start();
+    let mut shop = Shop::open(&cluster, "crowded");
+    shop.insert([1]);
+    assert_eq!(
+        shop.text("select hint from s2s.worker_status()"),
+        "The worker is starting, or cannot: see the server's log. Raise max_worker_processes if it \
+         says that there is no free slot."
+    );
+    wait_for(PATIENCE, "the log says it", || {
+        cluster.log().contains("raise max_worker_processes")
+    });
+}

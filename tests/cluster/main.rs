@@ -7,6 +7,7 @@
 mod support;
 
 mod arguments;
+mod aside;
 mod bulk;
 mod click_ids;
 mod delivery;

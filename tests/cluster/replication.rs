@@ -19,6 +19,12 @@ fn a_worker_does_not_run_on_a_standby_and_starts_when_it_is_promoted() {
             == 1
     });
     assert_eq!(session.query(ours, &[]).expect(ours).len(), 0);
+    let status = "select hint from s2s.worker_status()";
+    let hint: String = session.query_one(status, &[]).expect(status).get(0);
+    assert_eq!(
+        hint,
+        "The server is a standby: the worker starts when it is promoted."
+    );
     primary.kill_postmaster();
     standby.promote();
     wait_for(PATIENCE, "launcher and worker", || {
