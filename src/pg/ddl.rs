@@ -6,8 +6,9 @@ use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
 use super::error::{PgResult, report_in};
-use super::trigger::Definition;
-use super::{queue, server, wake};
+use super::server::{self, ServerProblem};
+use super::trigger::{Definition, place};
+use super::{queue, wake};
 
 /// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
 const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
@@ -37,7 +38,12 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         // A schema can be made with tables and triggers in it.
         b"CREATE TRIGGER" | b"CREATE SCHEMA" => What::Everything,
         b"ALTER TABLE" | b"ALTER FOREIGN TABLE" => What::Columns,
-        // A server was changed, or an extension is about to go.
+        // One may have been renamed.
+        b"ALTER SERVER" | b"DROP SERVER" => {
+            wake::reload_at_commit();
+            return warn_of_no_server().map_err(super::error::spi);
+        }
+        // A server or user mapping was changed, or an extension is about to go.
         _ => {
             wake::reload_at_commit();
             return Ok(());
@@ -92,6 +98,20 @@ fn check_trigger(trigger: pg_sys::Oid, table: pg_sys::Oid, what: What) -> PgResu
             .map_err(|problem| report_in(Some(&definition.place()), &problem))
         },
     )
+}
+
+/// Says which triggers name a server that does not exist. A warning, from the catalogs alone: it
+/// waits for nobody's lock.
+fn warn_of_no_server() -> spi::Result<()> {
+    Spi::connect(|client| {
+        for row in client.select(queue::TRIGGERS_WITHOUT_SERVER, None, &[])? {
+            let text = |column| row.get::<String>(column).map(Option::unwrap_or_default);
+            let place = place(&text(1)?, &text(2)?);
+            let problem = ServerProblem::DoesNotExist(text(3)?);
+            report_in(Some(&place), &problem).report(PgLogLevel::WARNING);
+        }
+        Ok(())
+    })
 }
 
 /// Says so if the trigger's server has no password. A warning: its callbacks wait in the queue, and

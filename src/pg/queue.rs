@@ -207,6 +207,23 @@ join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction') and t.tgparentid = 0
 order by t.oid";
 
+/// Triggers that call our functions and name a server that does not exist: name, table, server.
+/// (The database's encoding is UTF8, and arguments are kept with a zero byte after each.)
+pub const TRIGGERS_WITHOUT_SERVER: &str = "
+select t.tgname::text, c.relname::text, named.server
+from pg_catalog.pg_trigger t
+join pg_catalog.pg_class c on c.oid = t.tgrelid
+join pg_catalog.pg_proc p on p.oid = t.tgfoid
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+cross join lateral (
+    select pg_catalog.convert_from(
+        pg_catalog.substring(t.tgargs, 1, pg_catalog.position(t.tgargs, pg_catalog.decode('00', 'hex')) - 1), 'UTF8')
+) named(server)
+where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction')
+  and t.tgparentid = 0 and t.tgnargs > 0
+  and not exists (select from pg_catalog.pg_foreign_server s where s.srvname = named.server)
+order by t.oid";
+
 /// Whether the extension is in this database, with its tables.
 #[allow(unsafe_code)]
 pub fn exists() -> bool {

@@ -19,7 +19,7 @@ mod plan;
 mod row;
 mod when;
 
-pub use definition::{Column, Definition};
+pub use definition::{Column, Definition, place};
 pub use plan::{Outcome, Plan, plan_of};
 pub use when::When;
 

@@ -311,8 +311,13 @@ impl Definition<'_> {
         // SAFETY: trigger names are NUL-terminated.
         #[allow(unsafe_code)]
         let name = unsafe { CStr::from_ptr(self.trigger.tgname) }.to_string_lossy();
-        format!("trigger \"{name}\" on table \"{}\"", self.table_name())
+        place(&name, &self.table_name())
     }
+}
+
+/// How messages name a trigger.
+pub fn place(trigger: &str, table: &str) -> String {
+    format!("trigger \"{trigger}\" on table \"{table}\"")
 }
 
 /// A column as a mapping sees it.
