@@ -179,30 +179,96 @@ pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
 
-impl<'a> Conversion<'a> {
-    fn parse(parameters: &'a Parameters<'_>) -> Result<Conversion<'a>, Invalid> {
-        if is_organic(parameters) {
-            return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Fields<'a> {
+    pub transaction_id: &'a str,
+    pub click_id: &'a str,
+    pub voucher_code: &'a str,
+    pub amount: &'a str,
+    pub currency: &'a str,
+    pub description_merchant: &'a str,
+    pub description_affiliate: &'a str,
+    pub product_id: &'a str,
+    pub tracking_group_id: &'a str,
+}
+
+impl<'a> From<&'a Parameters<'_>> for Fields<'a> {
+    fn from(parameters: &'a Parameters<'_>) -> Fields<'a> {
+        let mut fields = Fields::default();
+        for (name, text) in parameters.iter() {
+            let field = match name {
+                "transaction_id" => &mut fields.transaction_id,
+                "click_id" => &mut fields.click_id,
+                "voucher_code" => &mut fields.voucher_code,
+                "amount" => &mut fields.amount,
+                "currency" => &mut fields.currency,
+                "description_merchant" => &mut fields.description_merchant,
+                "description_affiliate" => &mut fields.description_affiliate,
+                "product_id" => &mut fields.product_id,
+                "tracking_group_id" => &mut fields.tracking_group_id,
+                _ => continue,
+            };
+            *field = text;
         }
-        let click_id = match parameters.get("click_id") {
+        fields
+    }
+}
+
+impl<'a> From<Fields<'a>> for Parameters<'a> {
+    fn from(fields: Fields<'a>) -> Parameters<'a> {
+        let Fields {
+            transaction_id,
+            click_id,
+            voucher_code,
+            amount,
+            currency,
+            description_merchant,
+            description_affiliate,
+            product_id,
+            tracking_group_id,
+        } = fields;
+        [
+            ("transaction_id", transaction_id),
+            ("click_id", click_id),
+            ("voucher_code", voucher_code),
+            ("amount", amount),
+            ("currency", currency),
+            ("description_merchant", description_merchant),
+            ("description_affiliate", description_affiliate),
+            ("product_id", product_id),
+            ("tracking_group_id", tracking_group_id),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+impl<'a> Conversion<'a> {
+    fn new(fields: &Fields<'a>) -> Result<Conversion<'a>, Invalid> {
+        let click_id = match fields.click_id {
+            "" if fields.voucher_code.is_empty() => {
+                return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+            }
             "" => None,
             text => Some(
                 ClickId::parse(text)
                     .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error)))?,
             ),
         };
-        let product_id = match parameters.get("product_id") {
+        let product_id = match fields.product_id {
             "" => None,
             text => Some(PositiveId::parse("product_id", text)?),
         };
         Ok(Conversion {
-            transaction_id: printable("transaction_id", parameters.get("transaction_id"))?,
+            transaction_id: printable("transaction_id", fields.transaction_id)?,
             click_id,
-            voucher_code: parameters.get("voucher_code"),
-            description_merchant: parameters.get("description_merchant"),
-            description_affiliate: parameters.get("description_affiliate"),
+            voucher_code: fields.voucher_code,
+            description_merchant: fields.description_merchant,
+            description_affiliate: fields.description_affiliate,
             product_id,
-            tracking_group_id: parameters.get("tracking_group_id"),
+            tracking_group_id: fields.tracking_group_id,
         })
     }
 
@@ -214,19 +280,29 @@ impl<'a> Conversion<'a> {
 
 impl<'a> Lead<'a> {
     /// Validates a lead.
+    pub fn new(fields: &Fields<'a>) -> Result<Lead<'a>, Invalid> {
+        Conversion::new(fields).map(Lead)
+    }
+
+    /// Validates a lead's parameters.
     pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
-        Conversion::parse(parameters).map(Lead)
+        Lead::new(&parameters.into())
     }
 }
 
 impl<'a> Sale<'a> {
     /// Validates a sale.
-    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+    pub fn new(fields: &Fields<'a>) -> Result<Sale<'a>, Invalid> {
         Ok(Sale {
-            conversion: Conversion::parse(parameters)?,
-            amount: Amount::parse("amount", parameters.get("amount"))?,
-            currency: currency("currency", parameters.get("currency"))?,
+            conversion: Conversion::new(fields)?,
+            amount: Amount::parse("amount", fields.amount)?,
+            currency: currency("currency", fields.currency)?,
         })
+    }
+
+    /// Validates a sale's parameters.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+        Sale::new(&parameters.into())
     }
 }
 
@@ -239,12 +315,16 @@ pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str
     if text.is_empty() {
         return fail(Reason::Missing);
     }
-    if text.trim().is_empty() {
+    if text.trim_start().is_empty() {
         return fail(Reason::Blank);
     }
     if text.len() > MAX_TRANSACTION_ID {
         let length = text.len();
         return fail(Reason::TooLong { length });
+    }
+    // Nearly every id there is needs no look at its characters.
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
     }
     match text.chars().position(char::is_control) {
         Some(at) => fail(Reason::ControlCharacter { at: at + 1 }),

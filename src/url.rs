@@ -4,7 +4,7 @@
 //! `%` and two upper-case hexadecimal digits. `+` means itself, in both directions.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ureq::http::Uri;
@@ -135,11 +135,9 @@ impl UrlBuilder {
     }
 
     /// Appends `name=value`, the value encoded. Names are ours and need no encoding.
+    #[inline]
     pub fn parameter(mut self, name: &str, value: &str) -> UrlBuilder {
-        self.url.push(self.separator);
-        self.separator = '&';
-        self.url.push_str(name);
-        self.url.push('=');
+        self.start(name);
         match value.bytes().all(is_unreserved) {
             true => self.url.push_str(value),
             false => self.url.extend(utf8_percent_encode(value, RESERVED)),
@@ -147,7 +145,25 @@ impl UrlBuilder {
         self
     }
 
+    /// Appends `name=value`, the value a number's digits and point, which need no encoding.
+    #[inline]
+    pub fn number(mut self, name: &str, value: impl fmt::Display) -> UrlBuilder {
+        self.start(name);
+        // Writing to a String does not fail.
+        let _ = write!(self.url, "{value}");
+        self
+    }
+
+    #[inline]
+    fn start(&mut self, name: &str) {
+        self.url.push(self.separator);
+        self.separator = '&';
+        self.url.push_str(name);
+        self.url.push('=');
+    }
+
     /// Appends `name=value` unless the value is empty.
+    #[inline]
     pub fn parameter_if_any(self, name: &str, value: &str) -> UrlBuilder {
         if value.is_empty() {
             self

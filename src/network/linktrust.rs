@@ -86,7 +86,7 @@ impl Account {
             Identification::ClickId(id) => url.parameter("ClickID", id.as_str()),
             Identification::MerchantReference { id, campaign_id } => url
                 .parameter("Merchantreferenceid", id)
-                .parameter("CID", &campaign_id.to_string()),
+                .number("CID", campaign_id),
         };
         let amount = |amount: Option<_>| amount.map_or(String::new(), |amount| format!("{amount}"));
         url.parameter_if_any("A", edit.approved.map_or("", yes_or_no))

@@ -104,7 +104,7 @@ impl Account {
     pub fn sale_url(&self, sale: &Sale) -> String {
         let conversion = &sale.conversion;
         self.start(&self.sale_url, conversion)
-            .parameter("tam", &sale.amount.to_string())
+            .number("tam", sale.amount)
             .parameter("descrMerchant", conversion.description_merchant)
             .parameter("descrAffiliate", conversion.description_affiliate)
             .parameter("currency", sale.currency.code())
@@ -121,8 +121,8 @@ impl Account {
         };
         UrlBuilder::new(base)
             .parameter("s2s", "1")
-            .parameter("cid", &self.campaign_id.to_string())
-            .parameter("pid", &product_id.to_string())
+            .number("cid", self.campaign_id)
+            .number("pid", product_id)
             .parameter("tgi", tracking_group_id)
             .parameter("tid", conversion.transaction_id)
     }

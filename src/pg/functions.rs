@@ -13,7 +13,9 @@ use super::error::PgResult;
 use super::numeric::NumericText;
 use super::queue::{self, Entry};
 use super::server;
-use crate::callback::{Action, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic};
+use crate::callback::{
+    Action, Fields, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic,
+};
 use crate::network::{Server, tradetracker};
 use crate::problem::Problem;
 use crate::url::{self, BaseUrl};
@@ -41,7 +43,7 @@ fn tradetracker_lead_url(
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
-    let parameters = conversion(
+    let fields = conversion(
         transaction_id,
         &click_id,
         description_merchant,
@@ -49,7 +51,7 @@ fn tradetracker_lead_url(
         voucher_code,
         tracking_group_id,
     );
-    Ok(account.lead_url(&Lead::parse(&parameters)?))
+    Ok(account.lead_url(&Lead::new(&fields)?))
 }
 
 #[pg_extern(schema = "s2s", immutable, parallel_safe)]
@@ -67,16 +69,19 @@ fn tradetracker_sale_url(
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
-    let mut parameters = conversion(
-        transaction_id,
-        &click_id,
-        description_merchant,
-        description_affiliate,
-        voucher_code,
-        tracking_group_id,
-    );
-    set_price(&mut parameters, amount, currency);
-    Ok(account.sale_url(&Sale::parse(&parameters)?))
+    let fields = Fields {
+        amount: amount.map_or("", |NumericText(text)| text),
+        currency: currency.unwrap_or_default(),
+        ..conversion(
+            transaction_id,
+            &click_id,
+            description_merchant,
+            description_affiliate,
+            voucher_code,
+            tracking_group_id,
+        )
+    };
+    Ok(account.sale_url(&Sale::new(&fields)?))
 }
 
 /// An account made of arguments; `base_url` serves the action that is asked for.
@@ -114,7 +119,7 @@ fn lead_url(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let fields = conversion(
         transaction_id,
         &click_id,
         description_merchant,
@@ -122,6 +127,7 @@ fn lead_url(
         voucher_code,
         tracking_group_id,
     );
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
     Ok(server.url(Action::Lead, &said)?)
 }
@@ -141,15 +147,19 @@ fn sale_url(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
-    let mut said = conversion(
-        transaction_id,
-        &click_id,
-        description_merchant,
-        description_affiliate,
-        voucher_code,
-        tracking_group_id,
-    );
-    set_price(&mut said, amount, currency);
+    let fields = Fields {
+        amount: amount.map_or("", |NumericText(text)| text),
+        currency: currency.unwrap_or_default(),
+        ..conversion(
+            transaction_id,
+            &click_id,
+            description_merchant,
+            description_affiliate,
+            voucher_code,
+            tracking_group_id,
+        )
+    };
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     Ok(server.url(Action::Sale, &said)?)
 }
@@ -167,7 +177,7 @@ fn report_lead(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let fields = conversion(
         transaction_id,
         &click_id,
         description_merchant,
@@ -175,6 +185,7 @@ fn report_lead(
         voucher_code,
         tracking_group_id,
     );
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
     queue_one(&server, Action::Lead, &said)
 }
@@ -194,15 +205,19 @@ fn report_sale(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
-    let mut said = conversion(
-        transaction_id,
-        &click_id,
-        description_merchant,
-        description_affiliate,
-        voucher_code,
-        tracking_group_id,
-    );
-    set_price(&mut said, amount, currency);
+    let fields = Fields {
+        amount: amount.map_or("", |NumericText(text)| text),
+        currency: currency.unwrap_or_default(),
+        ..conversion(
+            transaction_id,
+            &click_id,
+            description_merchant,
+            description_affiliate,
+            voucher_code,
+            tracking_group_id,
+        )
+    };
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     queue_one(&server, Action::Sale, &said)
 }
@@ -228,30 +243,16 @@ fn conversion<'a>(
     description_affiliate: Option<&'a str>,
     voucher_code: Option<&'a str>,
     tracking_group_id: Option<&'a str>,
-) -> Parameters<'a> {
-    [
-        ("transaction_id", transaction_id),
-        ("click_id", click_id.as_ref().map(StoredClickId::as_str)),
-        ("description_merchant", description_merchant),
-        ("description_affiliate", description_affiliate),
-        ("voucher_code", voucher_code),
-        ("tracking_group_id", tracking_group_id),
-    ]
-    .into_iter()
-    .map(|(name, text)| (name, text.unwrap_or_default()))
-    .collect()
-}
-
-fn set_price<'a>(
-    said: &mut Parameters<'a>,
-    amount: Option<NumericText<'a>>,
-    currency: Option<&'a str>,
-) {
-    said.set(
-        "amount",
-        amount.map(|NumericText(text)| text).unwrap_or_default(),
-    );
-    said.set("currency", currency.unwrap_or_default());
+) -> Fields<'a> {
+    Fields {
+        transaction_id: transaction_id.unwrap_or_default(),
+        click_id: click_id.as_ref().map_or("", StoredClickId::as_str),
+        description_merchant: description_merchant.unwrap_or_default(),
+        description_affiliate: description_affiliate.unwrap_or_default(),
+        voucher_code: voucher_code.unwrap_or_default(),
+        tracking_group_id: tracking_group_id.unwrap_or_default(),
+        ..Fields::default()
+    }
 }
 
 /// Sets the product and what `parameters` holds, if the network knows the names.
