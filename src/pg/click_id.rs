@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::error::PgResult;
+use super::text::Text;
 use crate::click_id::{ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of};
 use crate::url::query_parameter;
 
@@ -41,15 +42,17 @@ pgrx::impl_sql_translatable!(StoredClickId<'_>, "s2s.click_id");
 // SAFETY: a click_id is a varlena whose bytes are UTF-8 text, as those of `text` are.
 #[allow(unsafe_code)]
 unsafe impl<'fcx> ArgAbi<'fcx> for StoredClickId<'fcx> {
+    #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: the caller says that the argument is there; it is as `&str` expects it.
-        StoredClickId(Cow::Borrowed(unsafe { <&str>::unbox_arg_unchecked(arg) }))
+        // SAFETY: the caller says that the argument is there; it is as `Text` expects it.
+        StoredClickId(Cow::Borrowed(unsafe { Text::unbox_arg_unchecked(arg) }.0))
     }
 
+    #[inline]
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: as above, and NULL is allowed.
-        match unsafe { <&str>::unbox_nullable_arg(arg) } {
-            Nullable::Valid(text) => Nullable::Valid(StoredClickId(Cow::Borrowed(text))),
+        match unsafe { Text::unbox_nullable_arg(arg) } {
+            Nullable::Valid(Text(text)) => Nullable::Valid(StoredClickId(Cow::Borrowed(text))),
             Nullable::Null => Nullable::Null,
         }
     }

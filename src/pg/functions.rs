@@ -13,6 +13,7 @@ use super::error::PgResult;
 use super::numeric::NumericText;
 use super::queue::{self, Entry};
 use super::server;
+use super::text::{Text, or_empty};
 use crate::callback::{
     Action, Fields, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic,
 };
@@ -34,12 +35,12 @@ fn url_decode(text: &str) -> PgResult<String> {
 fn tradetracker_lead_url(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: Option<StoredClickId<'_>>,
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
@@ -58,20 +59,20 @@ fn tradetracker_lead_url(
 fn tradetracker_sale_url(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: Option<StoredClickId<'_>>,
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
     let fields = Fields {
         amount: amount.map_or("", |NumericText(text)| text),
-        currency: currency.unwrap_or_default(),
+        currency: or_empty(currency),
         ..conversion(
             transaction_id,
             &click_id,
@@ -109,13 +110,13 @@ fn tradetracker_account(
 #[pg_extern(schema = "s2s", stable, parallel_safe)]
 fn lead_url(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
@@ -135,21 +136,21 @@ fn lead_url(
 #[pg_extern(schema = "s2s", stable, parallel_safe)]
 fn sale_url(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
     let fields = Fields {
         amount: amount.map_or("", |NumericText(text)| text),
-        currency: currency.unwrap_or_default(),
+        currency: or_empty(currency),
         ..conversion(
             transaction_id,
             &click_id,
@@ -167,13 +168,13 @@ fn sale_url(
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
 fn report_lead(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
@@ -193,21 +194,21 @@ fn report_lead(
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
 fn report_sale(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
     let fields = Fields {
         amount: amount.map_or("", |NumericText(text)| text),
-        currency: currency.unwrap_or_default(),
+        currency: or_empty(currency),
         ..conversion(
             transaction_id,
             &click_id,
@@ -237,20 +238,20 @@ pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult
 }
 
 fn conversion<'a>(
-    transaction_id: Option<&'a str>,
+    transaction_id: Option<Text<'a>>,
     click_id: &'a Option<StoredClickId<'_>>,
-    description_merchant: Option<&'a str>,
-    description_affiliate: Option<&'a str>,
-    voucher_code: Option<&'a str>,
-    tracking_group_id: Option<&'a str>,
+    description_merchant: Option<Text<'a>>,
+    description_affiliate: Option<Text<'a>>,
+    voucher_code: Option<Text<'a>>,
+    tracking_group_id: Option<Text<'a>>,
 ) -> Fields<'a> {
     Fields {
-        transaction_id: transaction_id.unwrap_or_default(),
+        transaction_id: or_empty(transaction_id),
         click_id: click_id.as_ref().map_or("", StoredClickId::as_str),
-        description_merchant: description_merchant.unwrap_or_default(),
-        description_affiliate: description_affiliate.unwrap_or_default(),
-        voucher_code: voucher_code.unwrap_or_default(),
-        tracking_group_id: tracking_group_id.unwrap_or_default(),
+        description_merchant: or_empty(description_merchant),
+        description_affiliate: or_empty(description_affiliate),
+        voucher_code: or_empty(voucher_code),
+        tracking_group_id: or_empty(tracking_group_id),
         ..Fields::default()
     }
 }
