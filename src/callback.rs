@@ -179,12 +179,13 @@ pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
 
-/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a lead or sale says, before it is checked: the click id, and the texts of the other
+/// parameters, `""` for none.
+#[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Fields<'a> {
     pub transaction_id: &'a str,
-    pub click_id: &'a str,
+    pub click_id: Option<ClickId<'a>>,
     pub voucher_code: &'a str,
     pub amount: &'a str,
     pub currency: &'a str,
@@ -194,13 +195,18 @@ pub struct Fields<'a> {
     pub tracking_group_id: &'a str,
 }
 
-impl<'a> From<&'a Parameters<'_>> for Fields<'a> {
-    fn from(parameters: &'a Parameters<'_>) -> Fields<'a> {
+impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
+    type Error = Invalid;
+
+    fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
         let mut fields = Fields::default();
         for (name, text) in parameters.iter() {
             let field = match name {
+                "click_id" => {
+                    fields.click_id = click_id(text)?;
+                    continue;
+                }
                 "transaction_id" => &mut fields.transaction_id,
-                "click_id" => &mut fields.click_id,
                 "voucher_code" => &mut fields.voucher_code,
                 "amount" => &mut fields.amount,
                 "currency" => &mut fields.currency,
@@ -212,7 +218,7 @@ impl<'a> From<&'a Parameters<'_>> for Fields<'a> {
             };
             *field = text;
         }
-        fields
+        Ok(fields)
     }
 }
 
@@ -230,15 +236,15 @@ impl<'a> From<Fields<'a>> for Parameters<'a> {
             tracking_group_id,
         } = fields;
         [
-            ("transaction_id", transaction_id),
-            ("click_id", click_id),
-            ("voucher_code", voucher_code),
-            ("amount", amount),
-            ("currency", currency),
-            ("description_merchant", description_merchant),
-            ("description_affiliate", description_affiliate),
-            ("product_id", product_id),
-            ("tracking_group_id", tracking_group_id),
+            ("transaction_id", Cow::Borrowed(transaction_id)),
+            ("click_id", click_id.map_or("".into(), ClickId::into_text)),
+            ("voucher_code", voucher_code.into()),
+            ("amount", amount.into()),
+            ("currency", currency.into()),
+            ("description_merchant", description_merchant.into()),
+            ("description_affiliate", description_affiliate.into()),
+            ("product_id", product_id.into()),
+            ("tracking_group_id", tracking_group_id.into()),
         ]
         .into_iter()
         .collect()
@@ -246,24 +252,17 @@ impl<'a> From<Fields<'a>> for Parameters<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    fn new(fields: &Fields<'a>) -> Result<Conversion<'a>, Invalid> {
-        let click_id = match fields.click_id {
-            "" if fields.voucher_code.is_empty() => {
-                return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
-            }
-            "" => None,
-            text => Some(
-                ClickId::parse(text)
-                    .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error)))?,
-            ),
-        };
+    fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Invalid> {
+        if fields.click_id.is_none() && fields.voucher_code.is_empty() {
+            return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+        }
         let product_id = match fields.product_id {
             "" => None,
             text => Some(PositiveId::parse("product_id", text)?),
         };
         Ok(Conversion {
             transaction_id: printable("transaction_id", fields.transaction_id)?,
-            click_id,
+            click_id: fields.click_id,
             voucher_code: fields.voucher_code,
             description_merchant: fields.description_merchant,
             description_affiliate: fields.description_affiliate,
@@ -280,29 +279,34 @@ impl<'a> Conversion<'a> {
 
 impl<'a> Lead<'a> {
     /// Validates a lead.
-    pub fn new(fields: &Fields<'a>) -> Result<Lead<'a>, Invalid> {
+    pub fn new(fields: Fields<'a>) -> Result<Lead<'a>, Invalid> {
         Conversion::new(fields).map(Lead)
     }
 
     /// Validates a lead's parameters.
     pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
-        Lead::new(&parameters.into())
+        Lead::new(parameters.try_into()?)
     }
 }
 
 impl<'a> Sale<'a> {
     /// Validates a sale.
-    pub fn new(fields: &Fields<'a>) -> Result<Sale<'a>, Invalid> {
+    pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Invalid> {
+        let Fields {
+            amount,
+            currency: code,
+            ..
+        } = fields;
         Ok(Sale {
             conversion: Conversion::new(fields)?,
-            amount: Amount::parse("amount", fields.amount)?,
-            currency: currency("currency", fields.currency)?,
+            amount: Amount::parse("amount", amount)?,
+            currency: currency("currency", code)?,
         })
     }
 
     /// Validates a sale's parameters.
     pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
-        Sale::new(&parameters.into())
+        Sale::new(parameters.try_into()?)
     }
 }
 
@@ -329,6 +333,16 @@ pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str
     match text.chars().position(char::is_control) {
         Some(at) => fail(Reason::ControlCharacter { at: at + 1 }),
         None => Ok(text),
+    }
+}
+
+/// Reads a click id; an empty text is none.
+fn click_id(text: &str) -> Result<Option<ClickId<'_>>, Invalid> {
+    match text {
+        "" => Ok(None),
+        text => ClickId::parse(text)
+            .map(Some)
+            .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error))),
     }
 }
 
@@ -446,7 +460,10 @@ impl Amount {
 /// The hundredths of up to 15 digits before the point and any after it, as nearly every amount is
 /// written. `None` says nothing: the whole grammar is [`Amount::read`]'s.
 fn plain_hundredths(text: &str) -> Option<u128> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole, decimals) = match text.bytes().position(|byte| byte == b'.') {
+        Some(point) => (&text[..point], &text[point + 1..]),
+        None => (text, "0"),
+    };
     let is_plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if whole.len() > 15 || !is_plain(whole) || !is_plain(decimals) {
         return None;

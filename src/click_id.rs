@@ -111,8 +111,8 @@ impl<'a> ClickId<'a> {
     }
 
     /// Takes text that is known to be valid: a stored value of type `click_id`.
-    pub fn from_stored(text: &'a str) -> ClickId<'a> {
-        ClickId(Cow::Borrowed(text))
+    pub fn from_stored(text: Cow<'a, str>) -> ClickId<'a> {
+        ClickId(text)
     }
 
     /// Whether this click id has the form that a type modifier asks for.

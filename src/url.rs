@@ -23,6 +23,11 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+#[inline(never)]
+fn push_encoded(url: &mut String, text: &str) {
+    url.extend(utf8_percent_encode(text, RESERVED));
+}
+
 /// Percent-encodes a value for a URL's query or path.
 ///
 /// ```
@@ -135,41 +140,54 @@ impl UrlBuilder {
     }
 
     /// Appends `name=value`, the value encoded. Names are ours and need no encoding.
-    #[inline]
-    pub fn parameter(mut self, name: &str, value: &str) -> UrlBuilder {
-        self.start(name);
+    // Each use knows its name's length and appends it without a loop.
+    #[inline(always)]
+    pub fn parameter(&mut self, name: &str, value: &str) -> &mut UrlBuilder {
+        self.name(name);
         match value.bytes().all(is_unreserved) {
             true => self.url.push_str(value),
-            false => self.url.extend(utf8_percent_encode(value, RESERVED)),
+            false => push_encoded(&mut self.url, value),
         }
         self
     }
 
-    /// Appends `name=value`, the value a number's digits and point, which need no encoding.
-    #[inline]
-    pub fn number(mut self, name: &str, value: impl fmt::Display) -> UrlBuilder {
-        self.start(name);
+    /// Appends `name=value` unless the value is empty.
+    #[inline(always)]
+    pub fn parameter_if_any(&mut self, name: &str, value: &str) -> &mut UrlBuilder {
+        match value {
+            "" => self,
+            value => self.parameter(name, value),
+        }
+    }
+
+    /// Appends `name=value`, the value in digits, which need no encoding.
+    #[inline(always)]
+    pub fn number(&mut self, name: &str, value: impl fmt::Display) -> &mut UrlBuilder {
+        self.name(name);
         // Writing to a String does not fail.
         let _ = write!(self.url, "{value}");
         self
     }
 
-    #[inline]
-    fn start(&mut self, name: &str) {
+    /// Appends `name=value` if there is a value.
+    #[inline(always)]
+    pub fn number_if_any(
+        &mut self,
+        name: &str,
+        value: Option<impl fmt::Display>,
+    ) -> &mut UrlBuilder {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    #[inline(always)]
+    fn name(&mut self, name: &str) {
         self.url.push(self.separator);
         self.separator = '&';
         self.url.push_str(name);
         self.url.push('=');
-    }
-
-    /// Appends `name=value` unless the value is empty.
-    #[inline]
-    pub fn parameter_if_any(self, name: &str, value: &str) -> UrlBuilder {
-        if value.is_empty() {
-            self
-        } else {
-            self.parameter(name, value)
-        }
     }
 
     /// The finished URL.
@@ -459,10 +477,9 @@ mod tests {
 
         #[test]
         fn any_parameter_value_survives_the_receivers_decode(a in "[^\0]*", b in "[^\0]*") {
-            let url = UrlBuilder::new(&BaseUrl::from_static("https://x.example/"))
-                .parameter("a", &a)
-                .parameter("b", &b)
-                .build();
+            let mut url = UrlBuilder::new(&BaseUrl::from_static("https://x.example/"));
+            url.parameter("a", &a).parameter("b", &b);
+            let url = url.build();
             prop_assert_eq!(query_parameter(&url, "a").unwrap().unwrap(), a);
             prop_assert_eq!(query_parameter(&url, "b").unwrap().unwrap(), b);
             prop_assert!(url.bytes().all(|byte| byte.is_ascii_graphic()));

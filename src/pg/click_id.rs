@@ -37,6 +37,12 @@ impl<'a> From<ClickId<'a>> for StoredClickId<'a> {
     }
 }
 
+impl<'a> From<StoredClickId<'a>> for ClickId<'a> {
+    fn from(id: StoredClickId<'a>) -> ClickId<'a> {
+        ClickId::from_stored(id.0)
+    }
+}
+
 pgrx::impl_sql_translatable!(StoredClickId<'_>, "s2s.click_id");
 
 // SAFETY: a click_id is a varlena whose bytes are UTF-8 text, as those of `text` are.
@@ -152,7 +158,7 @@ fn click_id_check_form<'a>(
     _explicit: bool,
 ) -> PgResult<StoredClickId<'a>> {
     if let Some(form) = form_of(typmod) {
-        ClickId::from_stored(id.as_str())
+        ClickId::from_stored(id.as_str().into())
             .check_form(form)
             .map_err(|problem| ClickIdError {
                 text: id.as_str().to_owned(),

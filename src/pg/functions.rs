@@ -46,13 +46,13 @@ fn tradetracker_lead_url(
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
     let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
-    Ok(account.lead_url(&Lead::new(&fields)?))
+    Ok(account.lead_url(&Lead::new(fields)?))
 }
 
 #[pg_extern(schema = "s2s", immutable, parallel_safe)]
@@ -75,14 +75,14 @@ fn tradetracker_sale_url(
         currency: or_empty(currency),
         ..conversion(
             transaction_id,
-            &click_id,
+            click_id,
             description_merchant,
             description_affiliate,
             voucher_code,
             tracking_group_id,
         )
     };
-    Ok(account.sale_url(&Sale::new(&fields)?))
+    Ok(account.sale_url(&Sale::new(fields)?))
 }
 
 /// An account made of arguments; `base_url` serves the action that is asked for.
@@ -122,7 +122,7 @@ fn lead_url(
     let server = server::find(server)?;
     let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
@@ -153,7 +153,7 @@ fn sale_url(
         currency: or_empty(currency),
         ..conversion(
             transaction_id,
-            &click_id,
+            click_id,
             description_merchant,
             description_affiliate,
             voucher_code,
@@ -180,7 +180,7 @@ fn report_lead(
     let server = server::find(server)?;
     let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
@@ -211,7 +211,7 @@ fn report_sale(
         currency: or_empty(currency),
         ..conversion(
             transaction_id,
-            &click_id,
+            click_id,
             description_merchant,
             description_affiliate,
             voucher_code,
@@ -239,7 +239,7 @@ pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult
 
 fn conversion<'a>(
     transaction_id: Option<Text<'a>>,
-    click_id: &'a Option<StoredClickId<'_>>,
+    click_id: Option<StoredClickId<'a>>,
     description_merchant: Option<Text<'a>>,
     description_affiliate: Option<Text<'a>>,
     voucher_code: Option<Text<'a>>,
@@ -247,7 +247,7 @@ fn conversion<'a>(
 ) -> Fields<'a> {
     Fields {
         transaction_id: or_empty(transaction_id),
-        click_id: click_id.as_ref().map_or("", StoredClickId::as_str),
+        click_id: click_id.map(Into::into),
         description_merchant: or_empty(description_merchant),
         description_affiliate: or_empty(description_affiliate),
         voucher_code: or_empty(voucher_code),

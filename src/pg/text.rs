@@ -48,24 +48,35 @@ impl FromDatum for Text<'_> {
     unsafe fn from_polymorphic_datum(
         datum: pg_sys::Datum,
         is_null: bool,
-        oid: pg_sys::Oid,
+        _: pg_sys::Oid,
     ) -> Option<Self> {
-        if is_null {
-            return None;
+        match is_null {
+            true => None,
+            // SAFETY: the Datum is a text.
+            false => Some(Text(unsafe { read(datum) })),
         }
-        let varlena = datum.cast_mut_ptr();
-        // SAFETY: the Datum is a text. If it is neither compressed nor elsewhere, its bytes are
-        // here; if these are ASCII, they are UTF-8 whatever the database's encoding.
-        unsafe {
-            let is_here =
-                varatt_is_4b_u(varlena) || varatt_is_1b(varlena) && !varatt_is_1b_e(varlena);
-            if is_here {
-                let bytes = varlena_to_byte_slice(varlena);
-                if bytes.is_ascii() {
-                    return Some(Text(str::from_utf8_unchecked(bytes)));
-                }
+    }
+}
+
+/// The text of a Datum.
+///
+/// # Safety
+///
+/// The Datum is a text, and lives as long as what is returned.
+#[allow(unsafe_code)]
+#[inline(never)]
+unsafe fn read<'a>(datum: pg_sys::Datum) -> &'a str {
+    let varlena = datum.cast_mut_ptr();
+    // SAFETY: as the caller says. If it is neither compressed nor elsewhere, its bytes are here; if
+    // these are ASCII, they are UTF-8 whatever the database's encoding.
+    unsafe {
+        let is_here = varatt_is_4b_u(varlena) || varatt_is_1b(varlena) && !varatt_is_1b_e(varlena);
+        if is_here {
+            let bytes = varlena_to_byte_slice(varlena);
+            if bytes.is_ascii() {
+                return str::from_utf8_unchecked(bytes);
             }
-            <&str>::from_polymorphic_datum(datum, is_null, oid).map(Text)
         }
+        <&str>::from_datum(datum, false).unwrap_or_default()
     }
 }
