@@ -179,10 +179,11 @@ pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
 
-/// What a lead or sale says, before it is checked: the click id, and the texts of the other
-/// parameters, `""` for none.
+/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
+///
+/// Only the click id is one already: the SQL type's values need no second look.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // Conversion and Sale say what they are.
 pub struct Fields<'a> {
     pub transaction_id: &'a str,
     pub click_id: Option<ClickId<'a>>,
@@ -199,52 +200,33 @@ impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
     type Error = Invalid;
 
     fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
-        let mut fields = Fields::default();
-        for (name, text) in parameters.iter() {
-            let field = match name {
-                "click_id" => {
-                    fields.click_id = click_id(text)?;
-                    continue;
-                }
-                "transaction_id" => &mut fields.transaction_id,
-                "voucher_code" => &mut fields.voucher_code,
-                "amount" => &mut fields.amount,
-                "currency" => &mut fields.currency,
-                "description_merchant" => &mut fields.description_merchant,
-                "description_affiliate" => &mut fields.description_affiliate,
-                "product_id" => &mut fields.product_id,
-                "tracking_group_id" => &mut fields.tracking_group_id,
-                _ => continue,
-            };
-            *field = text;
-        }
-        Ok(fields)
+        Ok(Fields {
+            transaction_id: parameters.get("transaction_id"),
+            click_id: click_id(parameters.get("click_id"))?,
+            voucher_code: parameters.get("voucher_code"),
+            amount: parameters.get("amount"),
+            currency: parameters.get("currency"),
+            description_merchant: parameters.get("description_merchant"),
+            description_affiliate: parameters.get("description_affiliate"),
+            product_id: parameters.get("product_id"),
+            tracking_group_id: parameters.get("tracking_group_id"),
+        })
     }
 }
 
 impl<'a> From<Fields<'a>> for Parameters<'a> {
     fn from(fields: Fields<'a>) -> Parameters<'a> {
-        let Fields {
-            transaction_id,
-            click_id,
-            voucher_code,
-            amount,
-            currency,
-            description_merchant,
-            description_affiliate,
-            product_id,
-            tracking_group_id,
-        } = fields;
+        let click_id = fields.click_id.map_or("".into(), ClickId::into_text);
         [
-            ("transaction_id", Cow::Borrowed(transaction_id)),
-            ("click_id", click_id.map_or("".into(), ClickId::into_text)),
-            ("voucher_code", voucher_code.into()),
-            ("amount", amount.into()),
-            ("currency", currency.into()),
-            ("description_merchant", description_merchant.into()),
-            ("description_affiliate", description_affiliate.into()),
-            ("product_id", product_id.into()),
-            ("tracking_group_id", tracking_group_id.into()),
+            ("transaction_id", Cow::Borrowed(fields.transaction_id)),
+            ("click_id", click_id),
+            ("voucher_code", fields.voucher_code.into()),
+            ("amount", fields.amount.into()),
+            ("currency", fields.currency.into()),
+            ("description_merchant", fields.description_merchant.into()),
+            ("description_affiliate", fields.description_affiliate.into()),
+            ("product_id", fields.product_id.into()),
+            ("tracking_group_id", fields.tracking_group_id.into()),
         ]
         .into_iter()
         .collect()
@@ -292,11 +274,7 @@ impl<'a> Lead<'a> {
 impl<'a> Sale<'a> {
     /// Validates a sale.
     pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Invalid> {
-        let Fields {
-            amount,
-            currency: code,
-            ..
-        } = fields;
+        let (amount, code) = (fields.amount, fields.currency);
         Ok(Sale {
             conversion: Conversion::new(fields)?,
             amount: Amount::parse("amount", amount)?,
@@ -326,7 +304,7 @@ pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str
         let length = text.len();
         return fail(Reason::TooLong { length });
     }
-    // Nearly every id there is needs no look at its characters.
+    // Nearly every id there is: no look at its characters is needed.
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
@@ -801,6 +779,24 @@ mod tests {
     }
 
     #[test]
+    fn fields_and_parameters_say_the_same() {
+        let said: Parameters = [
+            ("transaction_id", "t"),
+            ("click_id", CLICK_ID),
+            ("voucher_code", "v"),
+            ("amount", "1"),
+            ("currency", "EUR"),
+            ("description_merchant", "m"),
+            ("description_affiliate", "a"),
+            ("product_id", "2"),
+            ("tracking_group_id", "g"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(Parameters::from(Fields::try_from(&said).unwrap()), said);
+    }
+
+    #[test]
     fn a_voucher_credits_without_a_click_and_nothing_credits_nobody() {
         let voucher: Parameters = [("transaction_id", "1"), ("voucher_code", "SUMMER")]
             .into_iter()
@@ -844,6 +840,20 @@ mod tests {
         ) {
             prop_assert!(plain_hundredths(&text).is_some());
             prop_assert_eq!(Amount::parse("amount", &text).ok(), Amount::read(&text).ok());
+        }
+
+        #[test]
+        fn the_short_way_to_an_id_ends_where_the_long_one_does(
+            text in "[ !a\t\u{7f}\u{85}\u{a0}é]{0,6}"
+        ) {
+            let problem = match text.chars().position(char::is_control) {
+                _ if text.is_empty() => Some(Reason::Missing),
+                _ if text.trim().is_empty() => Some(Reason::Blank),
+                Some(at) => Some(Reason::ControlCharacter { at: at + 1 }),
+                None => None,
+            };
+            let found = printable("transaction_id", &text).err();
+            prop_assert_eq!(found.map(|error| error.reason), problem);
         }
 
         #[test]

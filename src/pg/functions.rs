@@ -70,18 +70,15 @@ fn tradetracker_sale_url(
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
-    let fields = Fields {
-        amount: amount.map_or("", |NumericText(text)| text),
-        currency: or_empty(currency),
-        ..conversion(
-            transaction_id,
-            click_id,
-            description_merchant,
-            description_affiliate,
-            voucher_code,
-            tracking_group_id,
-        )
-    };
+    let mut fields = conversion(
+        transaction_id,
+        click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut fields, amount, currency);
     Ok(account.sale_url(&Sale::new(fields)?))
 }
 
@@ -148,18 +145,15 @@ fn sale_url(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
-    let fields = Fields {
-        amount: amount.map_or("", |NumericText(text)| text),
-        currency: or_empty(currency),
-        ..conversion(
-            transaction_id,
-            click_id,
-            description_merchant,
-            description_affiliate,
-            voucher_code,
-            tracking_group_id,
-        )
-    };
+    let mut fields = conversion(
+        transaction_id,
+        click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut fields, amount, currency);
     let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     Ok(server.url(Action::Sale, &said)?)
@@ -206,18 +200,15 @@ fn report_sale(
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
-    let fields = Fields {
-        amount: amount.map_or("", |NumericText(text)| text),
-        currency: or_empty(currency),
-        ..conversion(
-            transaction_id,
-            click_id,
-            description_merchant,
-            description_affiliate,
-            voucher_code,
-            tracking_group_id,
-        )
-    };
+    let mut fields = conversion(
+        transaction_id,
+        click_id,
+        description_merchant,
+        description_affiliate,
+        voucher_code,
+        tracking_group_id,
+    );
+    set_price(&mut fields, amount, currency);
     let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     queue_one(&server, Action::Sale, &said)
@@ -254,6 +245,15 @@ fn conversion<'a>(
         tracking_group_id: or_empty(tracking_group_id),
         ..Fields::default()
     }
+}
+
+fn set_price<'a>(
+    fields: &mut Fields<'a>,
+    amount: Option<NumericText<'a>>,
+    currency: Option<Text<'a>>,
+) {
+    fields.amount = amount.map_or("", |NumericText(text)| text);
+    fields.currency = or_empty(currency);
 }
 
 /// Sets the product and what `parameters` holds, if the network knows the names.
