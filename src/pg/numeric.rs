@@ -14,8 +14,8 @@ pub struct NumericText<'a>(pub &'a str);
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" {
-    /// PostgreSQL's own, for PostgreSQL to call: pgrx's wrapper guards each call, and what it takes
-    /// to make one from here too.
+    /// PostgreSQL's own, to hand to PostgreSQL: calling pgrx's wrapper of it takes a frame from
+    /// `palloc0` and guards three calls instead of one.
     #[link_name = "numeric_out"]
     fn unwrapped_numeric_out(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 }
@@ -52,7 +52,7 @@ impl FromDatum for NumericText<'_> {
         if is_null {
             return None;
         }
-        // SAFETY: the Datum is a numeric.
+        // SAFETY: the Datum is a numeric, and the function is called as PostgreSQL calls it.
         unsafe {
             let text = pg_sys::DirectFunctionCall1Coll(
                 Some(unwrapped_numeric_out),
