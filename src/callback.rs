@@ -179,30 +179,77 @@ pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
 
+/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
+///
+/// Only the click id is one already: the SQL type's values need no second look.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // Conversion and Sale say what they are.
+pub struct Fields<'a> {
+    pub transaction_id: &'a str,
+    pub click_id: Option<ClickId<'a>>,
+    pub voucher_code: &'a str,
+    pub amount: &'a str,
+    pub currency: &'a str,
+    pub description_merchant: &'a str,
+    pub description_affiliate: &'a str,
+    pub product_id: &'a str,
+    pub tracking_group_id: &'a str,
+}
+
+impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
+    type Error = Invalid;
+
+    fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
+        Ok(Fields {
+            transaction_id: parameters.get("transaction_id"),
+            click_id: click_id(parameters.get("click_id"))?,
+            voucher_code: parameters.get("voucher_code"),
+            amount: parameters.get("amount"),
+            currency: parameters.get("currency"),
+            description_merchant: parameters.get("description_merchant"),
+            description_affiliate: parameters.get("description_affiliate"),
+            product_id: parameters.get("product_id"),
+            tracking_group_id: parameters.get("tracking_group_id"),
+        })
+    }
+}
+
+impl<'a> From<Fields<'a>> for Parameters<'a> {
+    fn from(fields: Fields<'a>) -> Parameters<'a> {
+        let click_id = fields.click_id.map_or("".into(), ClickId::into_text);
+        [
+            ("transaction_id", Cow::Borrowed(fields.transaction_id)),
+            ("click_id", click_id),
+            ("voucher_code", fields.voucher_code.into()),
+            ("amount", fields.amount.into()),
+            ("currency", fields.currency.into()),
+            ("description_merchant", fields.description_merchant.into()),
+            ("description_affiliate", fields.description_affiliate.into()),
+            ("product_id", fields.product_id.into()),
+            ("tracking_group_id", fields.tracking_group_id.into()),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
 impl<'a> Conversion<'a> {
-    fn parse(parameters: &'a Parameters<'_>) -> Result<Conversion<'a>, Invalid> {
-        if is_organic(parameters) {
+    fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Invalid> {
+        if fields.click_id.is_none() && fields.voucher_code.is_empty() {
             return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
         }
-        let click_id = match parameters.get("click_id") {
-            "" => None,
-            text => Some(
-                ClickId::parse(text)
-                    .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error)))?,
-            ),
-        };
-        let product_id = match parameters.get("product_id") {
+        let product_id = match fields.product_id {
             "" => None,
             text => Some(PositiveId::parse("product_id", text)?),
         };
         Ok(Conversion {
-            transaction_id: printable("transaction_id", parameters.get("transaction_id"))?,
-            click_id,
-            voucher_code: parameters.get("voucher_code"),
-            description_merchant: parameters.get("description_merchant"),
-            description_affiliate: parameters.get("description_affiliate"),
+            transaction_id: printable("transaction_id", fields.transaction_id)?,
+            click_id: fields.click_id,
+            voucher_code: fields.voucher_code,
+            description_merchant: fields.description_merchant,
+            description_affiliate: fields.description_affiliate,
             product_id,
-            tracking_group_id: parameters.get("tracking_group_id"),
+            tracking_group_id: fields.tracking_group_id,
         })
     }
 
@@ -214,19 +261,30 @@ impl<'a> Conversion<'a> {
 
 impl<'a> Lead<'a> {
     /// Validates a lead.
+    pub fn new(fields: Fields<'a>) -> Result<Lead<'a>, Invalid> {
+        Conversion::new(fields).map(Lead)
+    }
+
+    /// Validates a lead's parameters.
     pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
-        Conversion::parse(parameters).map(Lead)
+        Lead::new(parameters.try_into()?)
     }
 }
 
 impl<'a> Sale<'a> {
     /// Validates a sale.
-    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+    pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Invalid> {
+        let (amount, code) = (fields.amount, fields.currency);
         Ok(Sale {
-            conversion: Conversion::parse(parameters)?,
-            amount: Amount::parse("amount", parameters.get("amount"))?,
-            currency: currency("currency", parameters.get("currency"))?,
+            conversion: Conversion::new(fields)?,
+            amount: Amount::parse("amount", amount)?,
+            currency: currency("currency", code)?,
         })
+    }
+
+    /// Validates a sale's parameters.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+        Sale::new(parameters.try_into()?)
     }
 }
 
@@ -239,16 +297,30 @@ pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str
     if text.is_empty() {
         return fail(Reason::Missing);
     }
-    if text.trim().is_empty() {
+    if text.trim_start().is_empty() {
         return fail(Reason::Blank);
     }
     if text.len() > MAX_TRANSACTION_ID {
         let length = text.len();
         return fail(Reason::TooLong { length });
     }
+    // Nearly every id there is: no look at its characters is needed.
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
     match text.chars().position(char::is_control) {
         Some(at) => fail(Reason::ControlCharacter { at: at + 1 }),
         None => Ok(text),
+    }
+}
+
+/// Reads a click id; an empty text is none.
+fn click_id(text: &str) -> Result<Option<ClickId<'_>>, Invalid> {
+    match text {
+        "" => Ok(None),
+        text => ClickId::parse(text)
+            .map(Some)
+            .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error))),
     }
 }
 
@@ -366,7 +438,10 @@ impl Amount {
 /// The hundredths of up to 15 digits before the point and any after it, as nearly every amount is
 /// written. `None` says nothing: the whole grammar is [`Amount::read`]'s.
 fn plain_hundredths(text: &str) -> Option<u128> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole, decimals) = match text.bytes().position(|byte| byte == b'.') {
+        Some(point) => (&text[..point], &text[point + 1..]),
+        None => (text, "0"),
+    };
     let is_plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if whole.len() > 15 || !is_plain(whole) || !is_plain(decimals) {
         return None;
@@ -704,6 +779,24 @@ mod tests {
     }
 
     #[test]
+    fn fields_and_parameters_say_the_same() {
+        let said: Parameters = [
+            ("transaction_id", "t"),
+            ("click_id", CLICK_ID),
+            ("voucher_code", "v"),
+            ("amount", "1"),
+            ("currency", "EUR"),
+            ("description_merchant", "m"),
+            ("description_affiliate", "a"),
+            ("product_id", "2"),
+            ("tracking_group_id", "g"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(Parameters::from(Fields::try_from(&said).unwrap()), said);
+    }
+
+    #[test]
     fn a_voucher_credits_without_a_click_and_nothing_credits_nobody() {
         let voucher: Parameters = [("transaction_id", "1"), ("voucher_code", "SUMMER")]
             .into_iter()
@@ -747,6 +840,20 @@ mod tests {
         ) {
             prop_assert!(plain_hundredths(&text).is_some());
             prop_assert_eq!(Amount::parse("amount", &text).ok(), Amount::read(&text).ok());
+        }
+
+        #[test]
+        fn the_short_way_to_an_id_ends_where_the_long_one_does(
+            text in "[ !a\t\u{7f}\u{85}\u{a0}é]{0,6}"
+        ) {
+            let problem = match text.chars().position(char::is_control) {
+                _ if text.is_empty() => Some(Reason::Missing),
+                _ if text.trim().is_empty() => Some(Reason::Blank),
+                Some(at) => Some(Reason::ControlCharacter { at: at + 1 }),
+                None => None,
+            };
+            let found = printable("transaction_id", &text).err();
+            prop_assert_eq!(found.map(|error| error.reason), problem);
         }
 
         #[test]

@@ -23,6 +23,7 @@ mod rows;
 mod server;
 mod settings;
 mod status;
+mod text;
 mod trigger;
 mod wake;
 mod worker;

@@ -80,21 +80,20 @@ impl Account {
 
     /// The URL that makes an edit, without the password.
     pub fn edit_url(&self, edit: &Edit) -> String {
-        let url = UrlBuilder::new(&self.url);
-        let url = match &edit.identification {
+        let mut url = UrlBuilder::new(&self.url);
+        match &edit.identification {
             Identification::TransactionId(id) => url.parameter("Transactionid", id),
             Identification::ClickId(id) => url.parameter("ClickID", id.as_str()),
             Identification::MerchantReference { id, campaign_id } => url
                 .parameter("Merchantreferenceid", id)
-                .parameter("CID", &campaign_id.to_string()),
+                .number("CID", campaign_id),
         };
-        let amount = |amount: Option<_>| amount.map_or(String::new(), |amount| format!("{amount}"));
         url.parameter_if_any("A", edit.approved.map_or("", yes_or_no))
-            .parameter_if_any("AP", &amount(edit.affiliate_payout))
-            .parameter_if_any("MP", &amount(edit.merchant_payout))
+            .number_if_any("AP", edit.affiliate_payout)
+            .number_if_any("MP", edit.merchant_payout)
             .parameter_if_any("executeaffiliatepixel", pixel(edit))
-            .parameter_if_any("REASON", edit.reason)
-            .build()
+            .parameter_if_any("REASON", edit.reason);
+        url.build()
     }
 
     /// What [`Account::edit_url`] built, with the password before all else.

@@ -92,25 +92,25 @@ impl Account {
     /// The URL that reports a lead.
     pub fn lead_url(&self, lead: &Lead) -> String {
         let Lead(conversion) = lead;
-        self.start(&self.lead_url, conversion)
-            .parameter("descrMerchant", conversion.description_merchant)
+        let mut url = self.start(&self.lead_url, conversion);
+        url.parameter("descrMerchant", conversion.description_merchant)
             .parameter("descrAffiliate", conversion.description_affiliate)
             .parameter("data", conversion.click_id_text())
-            .parameter_if_any("vc", conversion.voucher_code)
-            .build()
+            .parameter_if_any("vc", conversion.voucher_code);
+        url.build()
     }
 
     /// The URL that reports a sale.
     pub fn sale_url(&self, sale: &Sale) -> String {
         let conversion = &sale.conversion;
-        self.start(&self.sale_url, conversion)
-            .parameter("tam", &sale.amount.to_string())
+        let mut url = self.start(&self.sale_url, conversion);
+        url.number("tam", sale.amount)
             .parameter("descrMerchant", conversion.description_merchant)
             .parameter("descrAffiliate", conversion.description_affiliate)
             .parameter("currency", sale.currency.code())
             .parameter("data", conversion.click_id_text())
-            .parameter_if_any("vc", conversion.voucher_code)
-            .build()
+            .parameter_if_any("vc", conversion.voucher_code);
+        url.build()
     }
 
     fn start(&self, base: &BaseUrl, conversion: &Conversion) -> UrlBuilder {
@@ -119,12 +119,13 @@ impl Account {
             "" => &self.tracking_group_id,
             own => own,
         };
-        UrlBuilder::new(base)
-            .parameter("s2s", "1")
-            .parameter("cid", &self.campaign_id.to_string())
-            .parameter("pid", &product_id.to_string())
+        let mut url = UrlBuilder::new(base);
+        url.parameter("s2s", "1")
+            .number("cid", self.campaign_id)
+            .number("pid", product_id)
             .parameter("tgi", tracking_group_id)
-            .parameter("tid", conversion.transaction_id)
+            .parameter("tid", conversion.transaction_id);
+        url
     }
 }
 

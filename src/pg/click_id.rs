@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::error::PgResult;
+use super::text::Text;
 use crate::click_id::{ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of};
 use crate::url::query_parameter;
 
@@ -36,20 +37,28 @@ impl<'a> From<ClickId<'a>> for StoredClickId<'a> {
     }
 }
 
+impl<'a> From<StoredClickId<'a>> for ClickId<'a> {
+    fn from(id: StoredClickId<'a>) -> ClickId<'a> {
+        ClickId::from_stored(id.0)
+    }
+}
+
 pgrx::impl_sql_translatable!(StoredClickId<'_>, "s2s.click_id");
 
 // SAFETY: a click_id is a varlena whose bytes are UTF-8 text, as those of `text` are.
 #[allow(unsafe_code)]
 unsafe impl<'fcx> ArgAbi<'fcx> for StoredClickId<'fcx> {
+    #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: the caller says that the argument is there; it is as `&str` expects it.
-        StoredClickId(Cow::Borrowed(unsafe { <&str>::unbox_arg_unchecked(arg) }))
+        // SAFETY: the caller says that the argument is there; it is as `Text` expects it.
+        StoredClickId(Cow::Borrowed(unsafe { Text::unbox_arg_unchecked(arg) }.0))
     }
 
+    #[inline]
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: as above, and NULL is allowed.
-        match unsafe { <&str>::unbox_nullable_arg(arg) } {
-            Nullable::Valid(text) => Nullable::Valid(StoredClickId(Cow::Borrowed(text))),
+        match unsafe { Text::unbox_nullable_arg(arg) } {
+            Nullable::Valid(Text(text)) => Nullable::Valid(StoredClickId(Cow::Borrowed(text))),
             Nullable::Null => Nullable::Null,
         }
     }
@@ -149,7 +158,7 @@ fn click_id_check_form<'a>(
     _explicit: bool,
 ) -> PgResult<StoredClickId<'a>> {
     if let Some(form) = form_of(typmod) {
-        ClickId::from_stored(id.as_str())
+        ClickId::from_stored(id.as_str().into())
             .check_form(form)
             .map_err(|problem| ClickIdError {
                 text: id.as_str().to_owned(),

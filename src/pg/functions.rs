@@ -13,7 +13,10 @@ use super::error::PgResult;
 use super::numeric::NumericText;
 use super::queue::{self, Entry};
 use super::server;
-use crate::callback::{Action, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic};
+use super::text::{Text, or_empty};
+use crate::callback::{
+    Action, Fields, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic,
+};
 use crate::network::{Server, tradetracker};
 use crate::problem::Problem;
 use crate::url::{self, BaseUrl};
@@ -32,51 +35,51 @@ fn url_decode(text: &str) -> PgResult<String> {
 fn tradetracker_lead_url(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: Option<StoredClickId<'_>>,
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
-    let parameters = conversion(
+    let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
-    Ok(account.lead_url(&Lead::parse(&parameters)?))
+    Ok(account.lead_url(&Lead::new(fields)?))
 }
 
 #[pg_extern(schema = "s2s", immutable, parallel_safe)]
 fn tradetracker_sale_url(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: Option<StoredClickId<'_>>,
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     base_url: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
     let account = tradetracker_account(campaign_id, product_id, base_url)?;
-    let mut parameters = conversion(
+    let mut fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
-    set_price(&mut parameters, amount, currency);
-    Ok(account.sale_url(&Sale::parse(&parameters)?))
+    set_price(&mut fields, amount, currency);
+    Ok(account.sale_url(&Sale::new(fields)?))
 }
 
 /// An account made of arguments; `base_url` serves the action that is asked for.
@@ -104,24 +107,25 @@ fn tradetracker_account(
 #[pg_extern(schema = "s2s", stable, parallel_safe)]
 fn lead_url(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
     Ok(server.url(Action::Lead, &said)?)
 }
@@ -129,27 +133,28 @@ fn lead_url(
 #[pg_extern(schema = "s2s", stable, parallel_safe)]
 fn sale_url(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<String> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let mut fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
-    set_price(&mut said, amount, currency);
+    set_price(&mut fields, amount, currency);
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     Ok(server.url(Action::Sale, &said)?)
 }
@@ -157,24 +162,25 @@ fn sale_url(
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
 fn report_lead(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Lead, product_id, &parameters)?;
     queue_one(&server, Action::Lead, &said)
 }
@@ -182,27 +188,28 @@ fn report_lead(
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
 fn report_sale(
     server: Option<&str>,
-    transaction_id: Option<&str>,
+    transaction_id: Option<Text<'_>>,
     amount: Option<NumericText<'_>>,
-    currency: Option<&str>,
+    currency: Option<Text<'_>>,
     click_id: default!(Option<StoredClickId<'_>>, "NULL"),
-    description_merchant: default!(Option<&str>, "NULL"),
-    description_affiliate: default!(Option<&str>, "NULL"),
-    voucher_code: default!(Option<&str>, "NULL"),
+    description_merchant: default!(Option<Text<'_>>, "NULL"),
+    description_affiliate: default!(Option<Text<'_>>, "NULL"),
+    voucher_code: default!(Option<Text<'_>>, "NULL"),
     product_id: default!(Option<i64>, "NULL"),
-    tracking_group_id: default!(Option<&str>, "NULL"),
+    tracking_group_id: default!(Option<Text<'_>>, "NULL"),
     parameters: default!(Option<JsonB>, "NULL"),
 ) -> PgResult<Option<i64>> {
     let server = server::find(server)?;
-    let mut said = conversion(
+    let mut fields = conversion(
         transaction_id,
-        &click_id,
+        click_id,
         description_merchant,
         description_affiliate,
         voucher_code,
         tracking_group_id,
     );
-    set_price(&mut said, amount, currency);
+    set_price(&mut fields, amount, currency);
+    let mut said = Parameters::from(fields);
     set_further(&mut said, &server, Action::Sale, product_id, &parameters)?;
     queue_one(&server, Action::Sale, &said)
 }
@@ -222,36 +229,31 @@ pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult
 }
 
 fn conversion<'a>(
-    transaction_id: Option<&'a str>,
-    click_id: &'a Option<StoredClickId<'_>>,
-    description_merchant: Option<&'a str>,
-    description_affiliate: Option<&'a str>,
-    voucher_code: Option<&'a str>,
-    tracking_group_id: Option<&'a str>,
-) -> Parameters<'a> {
-    [
-        ("transaction_id", transaction_id),
-        ("click_id", click_id.as_ref().map(StoredClickId::as_str)),
-        ("description_merchant", description_merchant),
-        ("description_affiliate", description_affiliate),
-        ("voucher_code", voucher_code),
-        ("tracking_group_id", tracking_group_id),
-    ]
-    .into_iter()
-    .map(|(name, text)| (name, text.unwrap_or_default()))
-    .collect()
+    transaction_id: Option<Text<'a>>,
+    click_id: Option<StoredClickId<'a>>,
+    description_merchant: Option<Text<'a>>,
+    description_affiliate: Option<Text<'a>>,
+    voucher_code: Option<Text<'a>>,
+    tracking_group_id: Option<Text<'a>>,
+) -> Fields<'a> {
+    Fields {
+        transaction_id: or_empty(transaction_id),
+        click_id: click_id.map(Into::into),
+        description_merchant: or_empty(description_merchant),
+        description_affiliate: or_empty(description_affiliate),
+        voucher_code: or_empty(voucher_code),
+        tracking_group_id: or_empty(tracking_group_id),
+        ..Fields::default()
+    }
 }
 
 fn set_price<'a>(
-    said: &mut Parameters<'a>,
+    fields: &mut Fields<'a>,
     amount: Option<NumericText<'a>>,
-    currency: Option<&'a str>,
+    currency: Option<Text<'a>>,
 ) {
-    said.set(
-        "amount",
-        amount.map(|NumericText(text)| text).unwrap_or_default(),
-    );
-    said.set("currency", currency.unwrap_or_default());
+    fields.amount = amount.map_or("", |NumericText(text)| text);
+    fields.currency = or_empty(currency);
 }
 
 /// Sets the product and what `parameters` holds, if the network knows the names.

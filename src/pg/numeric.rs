@@ -12,6 +12,14 @@ use pgrx::prelude::*;
 #[derive(Clone, Copy)]
 pub struct NumericText<'a>(pub &'a str);
 
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" {
+    /// PostgreSQL's own, to hand to PostgreSQL: calling pgrx's wrapper of it takes a frame from
+    /// `palloc0` and guards three calls instead of one.
+    #[link_name = "numeric_out"]
+    fn unwrapped_numeric_out(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
+}
+
 pgrx::impl_sql_translatable!(NumericText<'_>, "numeric");
 
 // SAFETY: `numeric_out` takes any numeric and returns ASCII, NUL-terminated, in the context of the
@@ -44,9 +52,13 @@ impl FromDatum for NumericText<'_> {
         if is_null {
             return None;
         }
-        // SAFETY: the Datum is a numeric.
+        // SAFETY: the Datum is a numeric, and the function is called as PostgreSQL calls it.
         unsafe {
-            let text = pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[Some(datum)])?;
+            let text = pg_sys::DirectFunctionCall1Coll(
+                Some(unwrapped_numeric_out),
+                pg_sys::InvalidOid,
+                datum,
+            );
             CStr::from_ptr(text.cast_mut_ptr())
                 .to_str()
                 .ok()

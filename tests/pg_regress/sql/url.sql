@@ -16,6 +16,16 @@ select s2s.tradetracker_lead_url(campaign_id => 1, product_id => 2, transaction_
     description_merchant => 'a', description_affiliate => 'b', voucher_code => 'V+1', tracking_group_id => '7', base_url => 'https://t.shop.example/l');
 select s2s.tradetracker_sale_url(1, 2, 'x', a, 'eur', 'c') from unnest('{0,1,49.994,49.995,0.005,1234567.891,100000000000000000000.5}'::numeric[]) a;
 
+-- A text is read whole however it is stored: with a short header or a long one, compressed, elsewhere, and beyond ASCII.
+create temp table description (how text, inside text, outside text);
+alter table description alter column outside set storage external;
+insert into description values
+    ('short', 'a b', null), ('short, not ASCII', 'ü', null), ('long', repeat('a b', 100), null), ('long, not ASCII', repeat('ü', 100), null),
+    ('compressed', repeat('a b', 2000), null), ('compressed, not ASCII', repeat('ü', 2000), null), ('elsewhere', null, repeat('a b', 2000));
+select how, pg_column_size(inside), pg_column_compression(inside), length(url),
+       url = 'https://tl.tradetracker.net/?s2s=1&cid=1&pid=2&tgi=&tid=x&descrMerchant=' || s2s.url_encode(coalesce(inside, outside)) || '&descrAffiliate=&data=c' as exact
+from description, s2s.tradetracker_lead_url(1, 2, 'x', 'c', coalesce(inside, outside)) url;
+
 create function pg_temp.refusal(what text) returns text language plpgsql as $$
 declare
     said text; state text; detail text; hint text; result text;
