@@ -1,0 +1,224 @@
+//! Leads and sales.
+
+use std::borrow::Cow;
+
+use iso_currency::Currency;
+
+use super::value::{Amount, PositiveId, currency, printable};
+use super::{Invalid, Parameters, Reason};
+use crate::click_id::ClickId;
+
+/// What leads and sales have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion<'a> {
+    /// The merchant's own id of the conversion.
+    pub transaction_id: &'a str,
+    /// The click that brought the customer; there may be none if there is a voucher.
+    pub click_id: Option<ClickId<'a>>,
+    /// The voucher code that credits its affiliate, or `""`.
+    pub voucher_code: &'a str,
+    /// Seen by the merchant.
+    pub description_merchant: &'a str,
+    /// Seen by affiliates: no personal data belongs here.
+    pub description_affiliate: &'a str,
+    /// Takes the place of the server's product.
+    pub product_id: Option<PositiveId>,
+    /// Takes the place of the server's tracking group, unless it is `""`.
+    pub tracking_group_id: &'a str,
+}
+
+/// A valid lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lead<'a>(pub Conversion<'a>);
+
+/// A valid sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale<'a> {
+    /// What it has in common with a lead.
+    pub conversion: Conversion<'a>,
+    /// The order's value, without tax.
+    pub amount: Amount,
+    /// The currency of the amount.
+    pub currency: Currency,
+}
+
+/// Whether anything could be credited: an organic customer has neither click id nor voucher.
+pub fn is_organic(parameters: &Parameters) -> bool {
+    parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
+}
+
+/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
+///
+/// Only the click id is one already: the SQL type's values need no second look.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // Conversion and Sale say what they are.
+pub struct Fields<'a> {
+    pub transaction_id: &'a str,
+    pub click_id: Option<ClickId<'a>>,
+    pub voucher_code: &'a str,
+    pub amount: &'a str,
+    pub currency: &'a str,
+    pub description_merchant: &'a str,
+    pub description_affiliate: &'a str,
+    pub product_id: &'a str,
+    pub tracking_group_id: &'a str,
+}
+
+impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
+    type Error = Invalid;
+
+    fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
+        Ok(Fields {
+            transaction_id: parameters.get("transaction_id"),
+            click_id: click_id(parameters.get("click_id"))?,
+            voucher_code: parameters.get("voucher_code"),
+            amount: parameters.get("amount"),
+            currency: parameters.get("currency"),
+            description_merchant: parameters.get("description_merchant"),
+            description_affiliate: parameters.get("description_affiliate"),
+            product_id: parameters.get("product_id"),
+            tracking_group_id: parameters.get("tracking_group_id"),
+        })
+    }
+}
+
+impl<'a> From<Fields<'a>> for Parameters<'a> {
+    fn from(fields: Fields<'a>) -> Parameters<'a> {
+        let click_id = fields.click_id.map_or("".into(), ClickId::into_text);
+        [
+            ("transaction_id", Cow::Borrowed(fields.transaction_id)),
+            ("click_id", click_id),
+            ("voucher_code", fields.voucher_code.into()),
+            ("amount", fields.amount.into()),
+            ("currency", fields.currency.into()),
+            ("description_merchant", fields.description_merchant.into()),
+            ("description_affiliate", fields.description_affiliate.into()),
+            ("product_id", fields.product_id.into()),
+            ("tracking_group_id", fields.tracking_group_id.into()),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+impl<'a> Conversion<'a> {
+    fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Invalid> {
+        if fields.click_id.is_none() && fields.voucher_code.is_empty() {
+            return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+        }
+        let product_id = match fields.product_id {
+            "" => None,
+            text => Some(PositiveId::parse("product_id", text)?),
+        };
+        Ok(Conversion {
+            transaction_id: printable("transaction_id", fields.transaction_id)?,
+            click_id: fields.click_id,
+            voucher_code: fields.voucher_code,
+            description_merchant: fields.description_merchant,
+            description_affiliate: fields.description_affiliate,
+            product_id,
+            tracking_group_id: fields.tracking_group_id,
+        })
+    }
+
+    /// The click id as sent, `""` if there is none.
+    pub fn click_id_text(&self) -> &str {
+        self.click_id.as_ref().map_or("", ClickId::as_str)
+    }
+}
+
+impl<'a> Lead<'a> {
+    /// Validates a lead.
+    pub fn new(fields: Fields<'a>) -> Result<Lead<'a>, Invalid> {
+        Conversion::new(fields).map(Lead)
+    }
+
+    /// Validates a lead's parameters.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
+        Lead::new(parameters.try_into()?)
+    }
+}
+
+impl<'a> Sale<'a> {
+    /// Validates a sale.
+    pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Invalid> {
+        let (amount, code) = (fields.amount, fields.currency);
+        Ok(Sale {
+            conversion: Conversion::new(fields)?,
+            amount: Amount::parse("amount", amount)?,
+            currency: currency("currency", code)?,
+        })
+    }
+
+    /// Validates a sale's parameters.
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+        Sale::new(parameters.try_into()?)
+    }
+}
+
+/// Reads a click id; an empty text is none.
+fn click_id(text: &str) -> Result<Option<ClickId<'_>>, Invalid> {
+    match text {
+        "" => Ok(None),
+        text => ClickId::parse(text)
+            .map(Some)
+            .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLICK_ID: &str = "0::12345::reference::::1405418672";
+
+    #[test]
+    fn transaction_ids_are_required_and_printable() {
+        let lead = |id: &str| {
+            let parameters: Parameters = [("transaction_id", id), ("click_id", CLICK_ID)]
+                .into_iter()
+                .collect();
+            Lead::parse(&parameters)
+                .map(|_| ())
+                .map_err(|error| error.reason)
+        };
+        assert_eq!(lead("987"), Ok(()));
+        assert_eq!(lead("Bestellung 9/ü"), Ok(()));
+        assert_eq!(lead(""), Err(Reason::Missing));
+        assert_eq!(lead("  "), Err(Reason::Blank));
+        assert_eq!(lead(&"x".repeat(513)), Err(Reason::TooLong { length: 513 }));
+        assert_eq!(lead("a\r\nb"), Err(Reason::ControlCharacter { at: 2 }));
+    }
+
+    #[test]
+    fn fields_and_parameters_say_the_same() {
+        let said: Parameters = [
+            ("transaction_id", "t"),
+            ("click_id", CLICK_ID),
+            ("voucher_code", "v"),
+            ("amount", "1"),
+            ("currency", "EUR"),
+            ("description_merchant", "m"),
+            ("description_affiliate", "a"),
+            ("product_id", "2"),
+            ("tracking_group_id", "g"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(Parameters::from(Fields::try_from(&said).unwrap()), said);
+    }
+
+    #[test]
+    fn a_voucher_credits_without_a_click_and_nothing_credits_nobody() {
+        let voucher: Parameters = [("transaction_id", "1"), ("voucher_code", "SUMMER")]
+            .into_iter()
+            .collect();
+        let lead = Lead::parse(&voucher).unwrap();
+        assert_eq!(lead.0.click_id_text(), "");
+        let neither: Parameters = [("transaction_id", "1")].into_iter().collect();
+        assert_eq!(
+            Lead::parse(&neither).unwrap_err().reason,
+            Reason::NothingToCredit
+        );
+    }
+}
