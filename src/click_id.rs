@@ -16,12 +16,16 @@
 //! parameter undecoded is the commonest mistake; anything else is kept as it came.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use md5::{Digest, Md5};
-
-use crate::problem::{Class, Problem, Quoted, is_invisible};
+use crate::problem::is_invisible;
 use crate::url;
+
+mod error;
+mod tradetracker;
+
+pub use error::{ClickIdError, ClickIdProblem, UnknownForm};
+use tradetracker::is_digits;
+pub use tradetracker::{Field, TradeTrackerId};
 
 /// The longest click id, in bytes.
 pub const MAX_LENGTH: usize = 512;
@@ -56,26 +60,6 @@ impl Form {
             .into_iter()
             .find(|form| form.name().eq_ignore_ascii_case(name))
             .ok_or_else(|| UnknownForm(name.to_owned()))
-    }
-}
-
-/// A type modifier or network name that `click_id` does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownForm(pub String);
-
-impl fmt::Display for UnknownForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid type modifier for click_id: {}", Quoted(&self.0))
-    }
-}
-
-impl Problem for UnknownForm {
-    fn class(&self) -> Class {
-        Class::InvalidParameter
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("Use click_id, click_id(tradetracker) or click_id(linktrust).".to_owned())
     }
 }
 
@@ -176,147 +160,6 @@ fn is_published_linktrust_form(text: &str) -> bool {
         })
 }
 
-/// The fields of a TradeTracker click id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TradeTrackerId<'a> {
-    /// The advertising material that was clicked.
-    pub material_id: i64,
-    /// The affiliate's site.
-    pub affiliate_id: i64,
-    /// The affiliate's own text, which may be empty and may hold `::`.
-    pub reference: &'a str,
-    /// Empty, an md5 in hexadecimal, or Magento's ciphertext.
-    pub checksum: &'a str,
-    /// When the click was made, in seconds since 1970.
-    pub clicked_at: i64,
-}
-
-/// The first field of a would-be TradeTracker click id that is not as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Fewer than five fields.
-    Count {
-        /// How many there are.
-        found: usize,
-    },
-    /// Not decimal.
-    Material,
-    /// Not decimal.
-    Affiliate,
-    /// Neither empty nor an md5 nor Magento's form.
-    Checksum,
-    /// Not 9 to 11 digits.
-    UnixTime,
-}
-
-impl<'a> TradeTrackerId<'a> {
-    /// The fields of `text`, or `None` if it is not a TradeTracker click id.
-    pub fn parse(text: &'a str) -> Option<TradeTrackerId<'a>> {
-        let [material, affiliate, reference, checksum, unix_time] = Self::split(text).ok()?;
-        Some(TradeTrackerId {
-            material_id: material.parse().ok()?,
-            affiliate_id: affiliate.parse().ok()?,
-            reference,
-            checksum,
-            clicked_at: unix_time.parse().ok()?,
-        })
-    }
-
-    /// The fields as they are written, or the first that is not as it should be.
-    fn split(text: &'a str) -> Result<[&'a str; 5], Field> {
-        let count = || Field::Count {
-            found: text.split("::").count(),
-        };
-        let (material, rest) = split_first(text).ok_or_else(count)?;
-        let (affiliate, rest) = split_first(rest).ok_or_else(count)?;
-        let (rest, unix_time) = split_last(rest).ok_or_else(count)?;
-        let (reference, checksum) = split_last(rest).ok_or_else(count)?;
-        if !matches!(unix_time.len(), 9..=11) {
-            return Err(Field::UnixTime);
-        }
-        if !is_checksum(checksum) {
-            return Err(Field::Checksum);
-        }
-        for (text, field) in [
-            (material, Field::Material),
-            (affiliate, Field::Affiliate),
-            (unix_time, Field::UnixTime),
-        ] {
-            if !is_decimal(text) {
-                return Err(field);
-            }
-        }
-        Ok([material, affiliate, reference, checksum, unix_time])
-    }
-
-    /// Whether the md5 fits the campaign; `None` if the checksum is not an md5.
-    ///
-    /// It is the md5 of `CHK_campaign::material::affiliate::reference`. No secret is in it, so it
-    /// finds copying mistakes and proves nothing about who made it.
-    pub fn checksum_ok(&self, campaign_id: i64) -> Option<bool> {
-        if !is_md5(self.checksum) {
-            return None;
-        }
-        let TradeTrackerId {
-            material_id,
-            affiliate_id,
-            reference,
-            ..
-        } = self;
-        let digest = Md5::digest(format!(
-            "CHK_{campaign_id}::{material_id}::{affiliate_id}::{reference}"
-        ));
-        let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(expected.eq_ignore_ascii_case(self.checksum))
-    }
-}
-
-/// Splits at the first `::`. For texts of this length it takes a third of `str::split_once`'s time,
-/// and every row of every trigger comes by here several times.
-fn split_first(text: &str) -> Option<(&str, &str)> {
-    let at = text.as_bytes().windows(2).position(|pair| pair == b"::")?;
-    Some((&text[..at], &text[at + 2..]))
-}
-
-/// Splits at the last `::`.
-fn split_last(text: &str) -> Option<(&str, &str)> {
-    let at = text.as_bytes().windows(2).rposition(|pair| pair == b"::")?;
-    Some((&text[..at], &text[at + 2..]))
-}
-
-/// 1 to 18 digits, which always fit 64 bits.
-fn is_decimal(text: &str) -> bool {
-    is_digits(text) && text.len() <= 18
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_md5(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn is_checksum(text: &str) -> bool {
-    text.is_empty() || is_md5(text) || is_magento_checksum(text)
-}
-
-/// Magento 2 shops put a ciphertext there: `0:3:` and base64.
-fn is_magento_checksum(text: &str) -> bool {
-    let mut parts = text.splitn(3, ':');
-    let (Some(key), Some(cipher), Some(base64)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let digits = base64.trim_end_matches('=');
-    is_digits(key)
-        && is_digits(cipher)
-        && !digits.is_empty()
-        && base64.len() - digits.len() <= 2
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
-}
-
 fn parse(text: &str) -> Result<Cow<'_, str>, ClickIdProblem> {
     check_any(text)?;
     if TradeTrackerId::split(text).is_ok() {
@@ -379,123 +222,6 @@ fn check_marker(text: &str) -> Result<(), ClickIdProblem> {
     match text.contains("[marker]") || text.contains("[/marker]") {
         true => Err(ClickIdProblem::Marker),
         false => Ok(()),
-    }
-}
-
-/// Text that is no click id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClickIdError {
-    /// What was given.
-    pub text: String,
-    /// What is wrong with it.
-    pub problem: ClickIdProblem,
-}
-
-/// What is wrong with a click id. `at` counts bytes from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClickIdProblem {
-    /// No text at all.
-    Empty,
-    /// More than 512 bytes, or more than 128 for LinkTrust.
-    TooLong {
-        /// Bytes given.
-        length: usize,
-        /// Bytes allowed.
-        most: usize,
-    },
-    /// A control character.
-    ControlCharacter {
-        /// Where it stands.
-        at: usize,
-    },
-    /// White space before or after.
-    SpaceAtTheEnds,
-    /// White space or an invisible character within an opaque id.
-    WhiteSpace {
-        /// Where it stands.
-        at: usize,
-    },
-    /// The manual's `[marker]` was copied too.
-    Marker,
-    /// Not of TradeTracker's form.
-    NotTradeTracker(Field),
-    /// Not of LinkTrust's form.
-    NotLinkTrust {
-        /// Where the first other character stands.
-        at: usize,
-    },
-    /// The bytes are not UTF-8 (binary input only).
-    NotUtf8,
-}
-
-impl fmt::Display for ClickIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "invalid input syntax for type click_id: {}",
-            Quoted(&self.text)
-        )
-    }
-}
-
-impl Problem for ClickIdError {
-    fn class(&self) -> Class {
-        Class::InvalidText
-    }
-
-    fn detail(&self) -> Option<String> {
-        use ClickIdProblem::*;
-        Some(match self.problem {
-            Empty => "A click id has at least one character.".to_owned(),
-            TooLong { length, most } => format!("It has {length} bytes; at most {most} are allowed."),
-            ControlCharacter { at } => format!("There is a control character at byte {at}."),
-            SpaceAtTheEnds => "There is white space before or after it.".to_owned(),
-            WhiteSpace { at } => {
-                format!("There is white space or an invisible character at byte {at}.")
-            }
-            Marker => "It holds \"[marker]\" or \"[/marker]\".".to_owned(),
-            NotTradeTracker(Field::Count { found }) => {
-                format!("A TradeTracker click id has five fields separated by \"::\"; this has {found}.")
-            }
-            NotTradeTracker(Field::Material) => {
-                "The first field, the material id, is not a decimal number.".to_owned()
-            }
-            NotTradeTracker(Field::Affiliate) => {
-                "The second field, the affiliate id, is not a decimal number.".to_owned()
-            }
-            NotTradeTracker(Field::Checksum) => {
-                "The last field but one, the checksum, is neither empty nor 32 hexadecimal digits nor Magento's form.".to_owned()
-            }
-            NotTradeTracker(Field::UnixTime) => {
-                "The last field, the time of the click, does not have 9 to 11 digits.".to_owned()
-            }
-            NotLinkTrust { at } => {
-                format!("Byte {at} is not a letter, a digit, \"_\" or \"-\".")
-            }
-            NotUtf8 => "It is not valid UTF-8.".to_owned(),
-        })
-    }
-
-    fn hint(&self) -> Option<String> {
-        use ClickIdProblem::*;
-        Some(
-            match self.problem {
-                Empty => "Store NULL for a visitor who came without a click id.",
-                TooLong { .. } => "Store the value of the landing page's parameter alone, not the whole URL.",
-                ControlCharacter { .. } | SpaceAtTheEnds | WhiteSpace { .. } => {
-                    "Store the value of the landing page's parameter, decoded once, and nothing else."
-                }
-                Marker => "Leave out \"[marker]\" and \"[/marker]\": the network's manual uses them to highlight the value between them.",
-                NotTradeTracker(_) => {
-                    "Expected material::affiliate::reference::checksum::unixtime, as in 0::12345::reference::::1405418672."
-                }
-                NotLinkTrust { .. } => {
-                    "Expected an id such as 04_835477_fb93f424-788d-4c48-bfb1-98516f855839."
-                }
-                NotUtf8 => "Send the text in UTF-8.",
-            }
-            .to_owned(),
-        )
     }
 }
 
