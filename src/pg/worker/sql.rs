@@ -280,9 +280,6 @@ impl Statements {
                     for row in rows {
                         found.due.push(read_callback(&row)?);
                     }
-                    if !found.due.is_empty() {
-                        flush_commits();
-                    }
                 }
                 let next =
                     client.select(self.next_due.plan(client)?, None, &[all.to_vec().into()])?;
@@ -300,7 +297,8 @@ impl Statements {
     pub fn record(&self, outcomes: &[Outcome]) -> Result<(), SqlError> {
         let all: Vec<&Outcome> = outcomes.iter().collect();
         transaction(|| {
-            force_sync_commit();
+            // A crash sends again what is not on record.
+            queue::insert::force_sync_commit();
             let record = || -> spi::Result<()> {
                 Spi::connect_mut(|client| {
                     let plan = self.record.plan(client)?;
@@ -378,28 +376,6 @@ fn pause(outcome: &Outcome) -> Option<i64> {
         Fate::Gone => None,
         Fate::Parked => Some(-1),
         Fate::Later(pause) => Some(micros(pause)),
-    }
-}
-
-/// Lets the commit wait until it is on disk, even where commits are not to wait: a crash sends
-/// again what is not on record.
-#[allow(unsafe_code)]
-fn force_sync_commit() {
-    // SAFETY: sets a flag of the current transaction.
-    unsafe { pg_sys::ForceSyncCommit() };
-}
-
-/// Brings what is visible to disk, where commits do not wait for that: no network is told of what a
-/// crash undoes. Sessions that do not wait although the worker's database does are not known here.
-#[allow(unsafe_code)]
-fn flush_commits() {
-    // SAFETY: reads a setting and a position of the log of writes; flushing may fail with an error,
-    // which undoes the transaction that we are in.
-    unsafe {
-        let level = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32;
-        if (&raw const pg_sys::synchronous_commit).read() == level {
-            pg_sys::XLogFlush(pg_sys::GetXLogInsertRecPtr());
-        }
     }
 }
 
