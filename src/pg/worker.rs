@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 use super::wake::{self, Slot};
 use super::{queue, settings};
 
+mod crash;
 mod lanes;
 pub mod sql;
 mod stop;
@@ -81,7 +82,8 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     unsafe { pg_sys::before_shmem_exit(Some(vacate_slot), pg_sys::Datum::null()) };
     sql::introduce();
     let threads = settings::max_in_flight();
-    let pool = match with_signals_blocked(|| Pool::start(threads)) {
+    crash::watch();
+    let pool = match with_signals_blocked(|| Pool::start(threads, crash::watch_thread)) {
         Ok(pool) => pool,
         Err(error) => {
             warning!("s2s: cannot start the threads of the worker: {error}");
@@ -107,7 +109,7 @@ fn end(code: i32) -> ! {
 }
 
 /// Runs `start` with all signals blocked: threads started there inherit that, so that no handler
-/// of PostgreSQL's ever runs on one of them.
+/// of PostgreSQL's ever runs on one of them. They let in what `crash` is about by themselves.
 #[allow(unsafe_code)]
 fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: the sets are initialised by sigfillset and by pthread_sigmask itself.
@@ -213,7 +215,7 @@ impl Worker {
                 true => Duration::ZERO,
                 false => next.max(self.not_before).saturating_duration_since(now),
             };
-            sql::wait(self.pool.bell(), timeout);
+            self.sleep(timeout);
             self.slot.is_listening.store(false, SeqCst);
             if stop::is_requested() {
                 return self.stop();
@@ -222,6 +224,18 @@ impl Worker {
                 sql::reload_settings();
                 self.seen_reloads = None;
             }
+        }
+    }
+
+    /// Sleeps until there may be something to do. Ends the process if a thread of the pool crashed,
+    /// before anything is asked of the pool: that thread may hold what the pool needs.
+    fn sleep(&self, timeout: Duration) {
+        sql::wait(self.pool.bell(), timeout);
+        if let Some(signal) = crash::seen() {
+            warning!(
+                "s2s: a thread of the worker crashed with {signal}; the worker starts anew, and what was in flight is sent again"
+            );
+            end(1);
         }
     }
 
@@ -609,7 +623,7 @@ impl Worker {
             if left.is_zero() {
                 break;
             }
-            sql::wait(self.pool.bell(), left);
+            self.sleep(left);
             self.collect();
         }
         if let Err(error) = self.record() {

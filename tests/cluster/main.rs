@@ -9,6 +9,7 @@ mod support;
 mod arguments;
 mod bulk;
 mod click_ids;
+mod crashes;
 mod delivery;
 mod engine;
 mod guest;

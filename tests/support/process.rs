@@ -89,3 +89,12 @@ pub fn status_of(folder: &str, name: &str) -> String {
     let found = lines.find(|(key, _)| *key == name);
     found.expect("a line of the status").1.trim().to_owned()
 }
+
+/// Sends a signal to one thread of a process, as the kernel does when that thread crashes.
+#[allow(unsafe_code)]
+#[track_caller]
+pub fn crash_thread(pid: i32, thread: i32, signal: i32) {
+    // SAFETY: takes three numbers; nothing of ours is shared with it.
+    let failed = unsafe { libc::syscall(libc::SYS_tgkill, pid, thread, signal) };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
