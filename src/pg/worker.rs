@@ -30,7 +30,7 @@ use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
 use crate::network::Server;
 use crate::network::secret::Secret;
 use lanes::{Lane, Lanes, Sending};
-use sql::{Position, SqlError, Statements};
+use sql::{Found, Position, SqlError, Statements};
 
 /// How many callbacks are kept in memory, of all servers together.
 const WINDOW: usize = 4000;
@@ -372,15 +372,15 @@ impl Worker {
         }
         let now = Instant::now();
         self.next_look = now + pause;
-        self.take(after, found.due, window, now);
+        self.take(after, found, window, now);
         Ok(())
     }
 
     /// Takes over what was read of some servers.
-    fn take(&mut self, servers: Vec<String>, due: Vec<Callback>, window: usize, now: Instant) {
+    fn take(&mut self, servers: Vec<String>, found: Found, window: usize, now: Instant) {
         let mut counts: HashMap<String, usize> =
             servers.into_iter().map(|server| (server, 0)).collect();
-        for callback in due {
+        for callback in found.due {
             if let Some(lane) = self.lanes.get_mut(&callback.server) {
                 lane.read_up_to = lane.read_up_to.max((callback.due_at, callback.id));
             }
@@ -392,6 +392,11 @@ impl Worker {
         for (server, count) in counts {
             if let Some(lane) = self.lanes.get_mut(&server) {
                 lane.has_more = count >= window;
+                // All that is due by then was seen. What commits later and was due before makes
+                // the reading start earlier.
+                if !lane.has_more {
+                    lane.read_up_to = lane.read_up_to.max((found.at, i64::MAX));
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ mod insertion;
 mod ledger;
 mod linktrust;
 mod networks;
+mod plans;
 mod readme;
 mod replication;
 mod secrets;

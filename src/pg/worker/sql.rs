@@ -171,8 +171,9 @@ pub type Position = (Timestamp, i64);
 pub const START: Position = (Timestamp(i64::MIN), 0);
 
 /// What a reading found.
-#[derive(Default)]
 pub struct Found {
+    /// When it was: what is due later was not looked at.
+    pub at: Timestamp,
     /// Callbacks that are due.
     pub due: Vec<Callback>,
     /// When the next is due that is not due yet.
@@ -268,7 +269,11 @@ impl Statements {
         let ids: Vec<i64> = after.iter().map(|(_, (_, id))| *id).collect();
         let read = || -> spi::Result<Found> {
             Spi::connect_mut(|client| {
-                let mut found = Found::default();
+                let mut found = Found {
+                    at: transaction_start(),
+                    due: Vec::new(),
+                    next_due: None,
+                };
                 if !after.is_empty() {
                     let arguments = [
                         servers.into(),
@@ -320,6 +325,13 @@ impl Statements {
             record().unwrap_or_report_spi();
         })
     }
+}
+
+/// What `now()` is in a statement.
+#[allow(unsafe_code)]
+fn transaction_start() -> Timestamp {
+    // SAFETY: reads a variable.
+    Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
 /// The arguments of `queue::RECORD`.
