@@ -12,6 +12,7 @@ mod click_ids;
 mod crashes;
 mod delivery;
 mod engine;
+mod foreign_tables;
 mod guest;
 mod hostile;
 mod impostors;
