@@ -24,8 +24,8 @@ const SIGNALS: [(c_int, &str); 5] = [
     (libc::SIGABRT, "SIGABRT"),
 ];
 
-/// So long the main thread has to end the process, in seconds. It never waits for longer: not for
-/// locks (`lock_timeout`), and once told to stop not for standbys.
+/// So long the main thread has to end the process, in seconds. It waits for locks for two
+/// (`lock_timeout`), once told to stop not for standbys, and what it runs is short.
 const LONGEST_END: u32 = 10;
 
 /// Of the stack that a thread handles a signal on if its own has run out. The kernel's frame alone
