@@ -1,11 +1,10 @@
 //! Crashes within the worker: one of its threads takes nobody along, the main thread is
 //! PostgreSQL's.
 
-use std::fs;
 use std::time::Duration;
 
 use crate::shop::{PATIENCE, Shop, cluster};
-use crate::support::{Answer, crash_thread, wait_for, wait_for_some};
+use crate::support::{Answer, crash_thread, pool_threads, wait_for, wait_for_some};
 
 /// What the postmaster says when it ends all sessions.
 const ALL_END: &str = "terminating any other active server processes";
@@ -39,7 +38,7 @@ fn a_segfault_in_a_thread_of_the_pool_ends_the_worker_alone() {
             shop.number(on_the_wire) == 8
         });
         // Some of the twelve send, some wait.
-        crash_thread(pid, threads_of_pool(pid)[round * 4], signal);
+        crash_thread(pid, pool_threads(pid)[round * 4], signal);
         wait_for(PATIENCE, "another worker", || {
             shop.worker_pid().is_some_and(|new| new != pid)
         });
@@ -81,19 +80,4 @@ fn a_segfault_of_the_main_thread_is_a_crash_as_postgresql_knows_it() {
     shop.insert([1]);
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1]);
-}
-
-/// The threads of a worker that send; the last ones may be those that resolve names for them.
-fn threads_of_pool(pid: i32) -> Vec<i32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a process that runs");
-    let mut threads: Vec<i32> = threads
-        .filter_map(|thread| {
-            let folder = thread.ok()?.path();
-            let name = fs::read_to_string(folder.join("comm")).ok()?;
-            let is_ours = name.starts_with("s2s http ");
-            is_ours.then(|| folder.file_name()?.to_str()?.parse().ok())?
-        })
-        .collect();
-    threads.sort_unstable();
-    threads
 }

@@ -90,6 +90,24 @@ pub fn status_of(folder: &str, name: &str) -> String {
     found.expect("a line of the status").1.trim().to_owned()
 }
 
+/// The threads of a worker that send, oldest first; the last ones may be those that resolve names
+/// for them. None if the worker is gone.
+pub fn pool_threads(worker: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{worker}/task"));
+    let mut threads: Vec<i32> = threads
+        .into_iter()
+        .flatten()
+        .filter_map(|thread| {
+            let folder = thread.ok()?.path();
+            let name = fs::read_to_string(folder.join("comm")).ok()?;
+            let is_ours = name.starts_with("s2s http ");
+            is_ours.then(|| folder.file_name()?.to_str()?.parse().ok())?
+        })
+        .collect();
+    threads.sort_unstable();
+    threads
+}
+
 /// Sends a signal to one thread of a process, as the kernel does when that thread crashes.
 #[allow(unsafe_code)]
 #[track_caller]
