@@ -49,8 +49,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads.
-    pub fn start(threads: usize) -> io::Result<Pool> {
+    /// Starts the threads, each of which first calls `prepare`.
+    pub fn start(threads: usize, prepare: fn()) -> io::Result<Pool> {
         let (requests, incoming) = channel::<Request>();
         let (outgoing, finished) = channel::<Finished>();
         let (bell, rope) = UnixStream::pair()?;
@@ -68,7 +68,10 @@ impl Pool {
             std::thread::Builder::new()
                 .name(format!("s2s http {number}"))
                 .stack_size(512 * 1024)
-                .spawn(move || send_all(&incoming, &outgoing, &ringer))?;
+                .spawn(move || {
+                    prepare();
+                    send_all(&incoming, &outgoing, &ringer);
+                })?;
         }
         Ok(Pool {
             requests,

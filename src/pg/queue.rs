@@ -25,7 +25,9 @@ select name from server where name is not null";
 /// Due callbacks of the servers `$1`, those after the positions (`$2`, `$3`), the first `$4` of
 /// each in the order in which they are due, without those that an earlier callback of their
 /// transaction holds. Starting at a position, it does not pass what was delivered and is not
-/// vacuumed yet. (`now()` can be looked up in the index, `clock_timestamp()` cannot.)
+/// vacuumed yet. (`now()` can be looked up in the index, `clock_timestamp()` cannot. With `offset 0`
+/// the subquery stays one: made a join while nothing was parked, it would look through all that
+/// holds anything for each callback.)
 pub const READ_DUE: &str = "
 select due.id, due.server, due.action::text, due.transaction_id, due.click_id::text,
        due.parameters, due.created_at, due.due_at, due.attempts
@@ -40,7 +42,8 @@ cross join lateral (
           select from s2s.queue e
           where e.server = q.server and e.action = q.action
             and e.transaction_id = q.transaction_id and e.id < q.id
-            and (e.attempts > 0 or e.due_at = 'infinity'))
+            and (e.attempts > 0 or e.due_at = 'infinity')
+          offset 0)
     order by q.due_at, q.id
     limit $4
 ) due";

@@ -92,9 +92,8 @@ fn last_error() -> spi::Result<Option<String>> {
 
 #[pg_extern(schema = "s2s", name = "wake", volatile, parallel_unsafe)]
 fn wake_worker() {
-    if let Some(slot) = wake::my_slot() {
-        slot.wake();
-    }
+    // From the beginning of the queue: somebody may have changed it by hand.
+    wake::reload_at_commit();
 }
 
 /// What this database's worker does with each server, as it last said; nothing without a worker.

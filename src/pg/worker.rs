@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 use super::wake::{self, Slot};
 use super::{queue, settings};
 
+mod crash;
 mod lanes;
 pub mod sql;
 mod stop;
@@ -29,7 +30,7 @@ use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
 use crate::network::Server;
 use crate::network::secret::Secret;
 use lanes::{Lane, Lanes, Sending};
-use sql::{Position, SqlError, Statements};
+use sql::{Found, Position, SqlError, Statements};
 
 /// How many callbacks are kept in memory, of all servers together.
 const WINDOW: usize = 4000;
@@ -81,7 +82,8 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     unsafe { pg_sys::before_shmem_exit(Some(vacate_slot), pg_sys::Datum::null()) };
     sql::introduce();
     let threads = settings::max_in_flight();
-    let pool = match with_signals_blocked(|| Pool::start(threads)) {
+    crash::watch();
+    let pool = match with_signals_blocked(|| Pool::start(threads, crash::watch_thread)) {
         Ok(pool) => pool,
         Err(error) => {
             warning!("s2s: cannot start the threads of the worker: {error}");
@@ -112,7 +114,7 @@ fn end(code: i32) -> ! {
 }
 
 /// Runs `start` with all signals blocked: threads started there inherit that, so that no handler
-/// of PostgreSQL's ever runs on one of them.
+/// of PostgreSQL's ever runs on one of them. They let in what `crash` is about by themselves.
 #[allow(unsafe_code)]
 fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: the sets are initialised by sigfillset and by pthread_sigmask itself.
@@ -218,7 +220,7 @@ impl Worker {
                 true => Duration::ZERO,
                 false => next.max(self.not_before).saturating_duration_since(now),
             };
-            sql::wait(self.pool.bell(), timeout);
+            self.sleep(timeout);
             self.slot.is_listening.store(false, SeqCst);
             if stop::is_requested() {
                 return self.stop();
@@ -227,6 +229,18 @@ impl Worker {
                 sql::reload_settings();
                 self.seen_reloads = None;
             }
+        }
+    }
+
+    /// Sleeps until there may be something to do. Ends the process if a thread of the pool crashed,
+    /// before anything is asked of the pool: that thread may hold what the pool needs.
+    fn sleep(&self, timeout: Duration) {
+        sql::wait(self.pool.bell(), timeout);
+        if let Some(signal) = crash::seen() {
+            warning!(
+                "s2s: a thread of the worker crashed with {signal}; the worker starts anew, and what was in flight is sent again"
+            );
+            end(1);
         }
     }
 
@@ -367,15 +381,15 @@ impl Worker {
         }
         let now = Instant::now();
         self.next_look = now + pause;
-        self.take(after, found.due, window, now);
+        self.take(after, found, window, now);
         Ok(())
     }
 
     /// Takes over what was read of some servers.
-    fn take(&mut self, servers: Vec<String>, due: Vec<Callback>, window: usize, now: Instant) {
+    fn take(&mut self, servers: Vec<String>, found: Found, window: usize, now: Instant) {
         let mut counts: HashMap<String, usize> =
             servers.into_iter().map(|server| (server, 0)).collect();
-        for callback in due {
+        for callback in found.due {
             if let Some(lane) = self.lanes.get_mut(&callback.server) {
                 lane.read_up_to = lane.read_up_to.max((callback.due_at, callback.id));
             }
@@ -387,6 +401,11 @@ impl Worker {
         for (server, count) in counts {
             if let Some(lane) = self.lanes.get_mut(&server) {
                 lane.has_more = count >= window;
+                // All that is due by then was seen. What commits later and was due before makes
+                // the reading start earlier.
+                if !lane.has_more {
+                    lane.read_up_to = lane.read_up_to.max((found.at, i64::MAX));
+                }
             }
         }
     }
@@ -618,7 +637,7 @@ impl Worker {
             if left.is_zero() {
                 break;
             }
-            sql::wait(self.pool.bell(), left);
+            self.sleep(left);
             self.collect();
         }
         if let Err(error) = self.record() {

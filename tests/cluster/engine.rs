@@ -88,6 +88,20 @@ fn what_the_network_refuses_is_parked_at_once_and_can_be_cancelled() {
 }
 
 #[test]
+fn what_is_made_due_by_hand_is_sent_after_a_wake() {
+    let mut shop = Shop::open(shared_cluster(), "by_hand");
+    shop.receiver.answer_with(|_| Answer::status(404));
+    shop.insert([1]);
+    wait_for(PATIENCE, "it is parked", || shop.status(1) == "parked");
+    shop.receiver.answer_with(|_| Answer::ok());
+    shop.insert([2]);
+    wait_for(PATIENCE, "the other one", || shop.status(2) == "delivered");
+    shop.sql("begin; update s2s.queue set due_at = created_at; select s2s.wake(); commit");
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 1, 2]);
+}
+
+#[test]
 fn a_later_callback_of_a_transaction_never_overtakes_an_earlier_one() {
     let mut shop = Shop::open_with(shared_cluster(), "order_kept", SOON);
     let requests = AtomicUsize::new(0);

@@ -56,9 +56,11 @@ macro_rules! nothing_is_lost_or_invented_by {
 
 nothing_is_lost_or_invented_by! {
     killed_worker
+    crashed_thread
     killed_session
     killed_postmaster
     immediate_stop
+    immediate_stop_although_commits_do_not_wait
     fast_restart_with_a_full_queue
     terminated_worker
     promoted_standby

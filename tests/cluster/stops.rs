@@ -72,6 +72,54 @@ fn nothing_is_sent_that_a_crash_undoes_although_commits_do_not_wait() {
 }
 
 #[test]
+fn nothing_is_sent_that_a_crash_undoes_although_one_session_does_not_wait() {
+    let cluster = cluster()
+        .conf("wal_writer_delay = '10s'")
+        .conf("max_prepared_transactions = 5")
+        .start();
+    let mut shop = Shop::open(&cluster, "session_undone");
+    shop.sql(
+        "create table members (id bigint primary key, click_id s2s.click_id);
+         create trigger report_members after insert on members
+             referencing new table as new_rows for each statement
+             execute function s2s.report_lead('games_nl', 'transaction_id={id}')",
+    );
+    let ways: [&[&str]; 7] = [
+        &["insert into players values (1, 'J. Smith', 'c')"],
+        &["insert into members values (2, 'c')"],
+        &["copy players from program 'printf \"3\\tJ. Smith\\tc\\n\"'"],
+        &["begin; savepoint s; insert into players values (4, 'J. Smith', 'c'); commit"],
+        &[
+            "begin; insert into players values (5, 'J. Smith', 'c')",
+            "savepoint s; insert into players values (0, 'J. Smith', 'c'); rollback to s; commit",
+        ],
+        &[
+            "begin; insert into players values (6, 'J. Smith', 'c'); prepare transaction 't'",
+            "commit prepared 't'",
+        ],
+        &["insert into members values (7, null); select s2s.report_lead('games_nl', '7', 'c')"],
+    ];
+    for (id, way) in (1..).zip(ways) {
+        shop.receiver.answer_with(|_| Answer::Stall);
+        let before = shop.receiver.count();
+        shop.sql("set synchronous_commit = off");
+        way.iter().for_each(|sql| shop.sql(sql));
+        shop.receiver.wait_for(before + 1, PATIENCE);
+        cluster.stop(Mode::Immediate);
+        shop.receiver.answer_with(|_| Answer::ok());
+        cluster.start();
+        shop.reconnect();
+        let kept = "select string_agg(id::text, ' ') from (
+                        select id from players union select id from members order by id) kept";
+        let all: Vec<String> = (1..=id).map(|id: i64| id.to_string()).collect();
+        assert_eq!(shop.text(kept), all.join(" "), "after: {way:?}");
+        shop.wait_until_delivered();
+    }
+    let twice = (1..=7).flat_map(|id| [id, id]).collect::<Vec<i64>>();
+    assert_eq!(shop.received(), twice);
+}
+
+#[test]
 fn fast_stop_is_fast() {
     let cluster = cluster().conf("s2s.shutdown_grace = '1s'").start();
     let mut shop = Shop::open_with(&cluster, "fast_stop", ", timeout '2min'");

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `failures.rs` | every way to get no answer: its message, whether the request may have arrived |
 //! | `timeouts.rs` | what drips or stalls ends with the timeout |
+//! | `names.rs` | names that resolve slowly |
 //! | `answers.rs`, `bodies.rs` | statuses, headers and bodies, honest and not |
 //! | `connections.rs` | what is sent, and on which connection |
 //! | `tls.rs` | whom we trust |
@@ -20,6 +21,7 @@ mod certificates;
 mod connections;
 mod failures;
 mod liar;
+mod names;
 mod pool;
 mod timeouts;
 mod tls;

@@ -88,8 +88,9 @@ fn check(name: &str, expected: Result<u16, FailureKind>, serve: fn(&mut Visit)) 
     assert_eq!(outcome(&reply), expected, "{name}: {reply:?}");
 }
 
+/// What comes of a request that is to run into the timeout, and neither earlier nor much later.
 #[track_caller]
-fn within_the_limit(name: &str, url: &str) -> Reply {
+pub fn within_the_limit(name: &str, url: &str) -> Reply {
     let client = brief_client();
     let start = Instant::now();
     let reply = client.get(url);

@@ -89,3 +89,30 @@ pub fn status_of(folder: &str, name: &str) -> String {
     let found = lines.find(|(key, _)| *key == name);
     found.expect("a line of the status").1.trim().to_owned()
 }
+
+/// The threads of a worker that send, oldest first; the last ones may be those that resolve names
+/// for them. None if the worker is gone.
+pub fn pool_threads(worker: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{worker}/task"));
+    let mut threads: Vec<i32> = threads
+        .into_iter()
+        .flatten()
+        .filter_map(|thread| {
+            let folder = thread.ok()?.path();
+            let name = fs::read_to_string(folder.join("comm")).ok()?;
+            let is_ours = name.starts_with("s2s http ");
+            is_ours.then(|| folder.file_name()?.to_str()?.parse().ok())?
+        })
+        .collect();
+    threads.sort_unstable();
+    threads
+}
+
+/// Sends a signal to one thread of a process, as the kernel does when that thread crashes.
+#[allow(unsafe_code)]
+#[track_caller]
+pub fn crash_thread(pid: i32, thread: i32, signal: i32) {
+    // SAFETY: takes three numbers; nothing of ours is shared with it.
+    let failed = unsafe { libc::syscall(libc::SYS_tgkill, pid, thread, signal) };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}

@@ -90,7 +90,8 @@ impl Row {
     }
 }
 
-/// Inserts a callback, wakes the worker at commit, and returns the callback's id.
+/// Inserts a callback, wakes the worker at commit, and returns the callback's id. The commit waits
+/// until it is on disk.
 #[allow(unsafe_code)]
 pub fn enqueue(entry: &Entry) -> i64 {
     let open = OpenTarget::new();
@@ -108,6 +109,7 @@ pub fn enqueue(entry: &Entry) -> i64 {
         pg_sys::heap_freetuple(tuple);
     }
     open.close();
+    force_sync_commit();
     if entry.problem.is_none() {
         wake::at_commit();
     }
@@ -221,15 +223,24 @@ impl Bulk {
         self.bytes = 0;
     }
 
-    /// Inserts what is left and wakes the worker at commit.
+    /// Inserts what is left and wakes the worker at commit, which waits until it is on disk.
     pub fn finish(mut self) {
         if self.waiting > 0 {
             self.row(Bulk::flush);
         }
+        force_sync_commit();
         if self.wakes {
             wake::at_commit();
         }
     }
+}
+
+/// Lets the commit of this transaction wait until it is on disk, even where commits are not to
+/// wait: no network is told of what a crash undoes. Parked ones too: they may be sent later.
+#[allow(unsafe_code)]
+pub fn force_sync_commit() {
+    // SAFETY: sets a flag of the current transaction, which the start of the next one clears.
+    unsafe { pg_sys::ForceSyncCommit() };
 }
 
 #[allow(unsafe_code)]

@@ -172,8 +172,9 @@ pub type Position = (Timestamp, i64);
 pub const START: Position = (Timestamp(i64::MIN), 0);
 
 /// What a reading found.
-#[derive(Default)]
 pub struct Found {
+    /// When it was: what is due later was not looked at.
+    pub at: Timestamp,
     /// Callbacks that are due.
     pub due: Vec<Callback>,
     /// When the next is due that is not due yet.
@@ -269,7 +270,11 @@ impl Statements {
         let ids: Vec<i64> = after.iter().map(|(_, (_, id))| *id).collect();
         let read = || -> spi::Result<Found> {
             Spi::connect_mut(|client| {
-                let mut found = Found::default();
+                let mut found = Found {
+                    at: transaction_start(),
+                    due: Vec::new(),
+                    next_due: None,
+                };
                 if !after.is_empty() {
                     let arguments = [
                         servers.into(),
@@ -280,9 +285,6 @@ impl Statements {
                     let rows = client.select(self.read_due.plan(client)?, None, &arguments)?;
                     for row in rows {
                         found.due.push(read_callback(&row)?);
-                    }
-                    if !found.due.is_empty() {
-                        flush_commits();
                     }
                 }
                 let next =
@@ -301,7 +303,8 @@ impl Statements {
     pub fn record(&self, outcomes: &[Outcome]) -> Result<(), SqlError> {
         let all: Vec<&Outcome> = outcomes.iter().collect();
         transaction(|| {
-            force_sync_commit();
+            // A crash sends again what is not on record.
+            queue::insert::force_sync_commit();
             let record = || -> spi::Result<()> {
                 Spi::connect_mut(|client| {
                     let plan = self.record.plan(client)?;
@@ -323,6 +326,13 @@ impl Statements {
             record().unwrap_or_report_spi();
         })
     }
+}
+
+/// What `now()` is in a statement.
+#[allow(unsafe_code)]
+fn transaction_start() -> Timestamp {
+    // SAFETY: reads a variable.
+    Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
 /// The arguments of `queue::RECORD`.
@@ -379,28 +389,6 @@ fn pause(outcome: &Outcome) -> Option<i64> {
         Fate::Gone => None,
         Fate::Parked => Some(-1),
         Fate::Later(pause) => Some(micros(pause)),
-    }
-}
-
-/// Lets the commit wait until it is on disk, even where commits are not to wait: a crash sends
-/// again what is not on record.
-#[allow(unsafe_code)]
-fn force_sync_commit() {
-    // SAFETY: sets a flag of the current transaction.
-    unsafe { pg_sys::ForceSyncCommit() };
-}
-
-/// Brings what is visible to disk, where commits do not wait for that: no network is told of what a
-/// crash undoes. Sessions that do not wait although the worker's database does are not known here.
-#[allow(unsafe_code)]
-fn flush_commits() {
-    // SAFETY: reads a setting and a position of the log of writes; flushing may fail with an error,
-    // which undoes the transaction that we are in.
-    unsafe {
-        let level = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32;
-        if (&raw const pg_sys::synchronous_commit).read() == level {
-            pg_sys::XLogFlush(pg_sys::GetXLogInsertRecPtr());
-        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::scene::{PATIENCE, Scene, Setting};
+use super::scene::{MAX_IN_FLIGHT, PATIENCE, Scene, Setting};
 use super::writers::Style;
-use crate::support::{Answer, Mode, wait_for};
+use crate::support::{Answer, Mode, crash_thread, pool_threads, wait_for, wait_for_some};
 
 /// Something that goes wrong while callbacks are written and delivered.
 pub struct Fault {
@@ -50,6 +50,24 @@ pub fn killed_worker() -> Fault {
     })
 }
 
+/// The sessions do not notice.
+pub fn crashed_thread() -> Fault {
+    Fault {
+        // The pauses before a new worker double.
+        times: 2,
+        ..fault("a crash of one of the worker's threads", |scene| {
+            scene.worker_crashes();
+            let chosen = scene.random.rand_range(0..MAX_IN_FLIGHT as u64) as usize;
+            let (pid, thread) = wait_for_some(PATIENCE, "a worker with its threads", || {
+                let pid = scene.some_process(WORKER).cast_signed();
+                Some((pid, *pool_threads(pid).get(chosen)?))
+            });
+            crash_thread(pid, thread, libc::SIGSEGV);
+            wait_for(PATIENCE, "the worker ends", || pool_threads(pid).is_empty());
+        })
+    }
+}
+
 pub fn killed_session() -> Fault {
     fault("kill -9 of a session", |scene| {
         scene.worker_crashes();
@@ -71,6 +89,23 @@ pub fn immediate_stop() -> Fault {
         scene.worker_crashes();
         scene.cluster().restart(Mode::Immediate);
     })
+}
+
+pub fn immediate_stop_although_commits_do_not_wait() -> Fault {
+    Fault {
+        setting: Setting {
+            cluster: |builder| {
+                builder
+                    .conf("synchronous_commit = off")
+                    .conf("wal_writer_delay = '10s'")
+            },
+            ..Setting::default()
+        },
+        ..fault("stop -m immediate with synchronous_commit = off", |scene| {
+            scene.worker_crashes();
+            scene.cluster().restart(Mode::Immediate);
+        })
+    }
 }
 
 /// The worker waits for the answers that are on their way: nothing is received twice.
