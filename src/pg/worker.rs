@@ -354,16 +354,16 @@ impl Worker {
             .filter(|(_, lane)| !lane.is_paused())
             .map(|(server, _)| server)
             .collect();
-        // When all servers are paused, a commit costs no statement.
-        let is_needed = looks_for_prepared || !active.is_empty();
-        let (found, is_prepared) = match is_needed {
-            true => sql::transaction(|| {
-                let is_prepared = looks_for_prepared && sql::any_prepared();
-                let found = self.statements.read_due(&after, window, &active);
-                (found, is_prepared)
-            })?,
-            false => Default::default(),
-        };
+        if active.is_empty() && !looks_for_prepared {
+            // All servers are paused: a commit costs no statement.
+            self.next_look = Instant::now() + SAFETY_LOOK;
+            return Ok(());
+        }
+        let (found, is_prepared) = sql::transaction(|| {
+            let is_prepared = looks_for_prepared && sql::any_prepared();
+            let found = self.statements.read_due(&after, window, &active);
+            (found, is_prepared)
+        })?;
         let after: Vec<String> = after
             .into_iter()
             .map(|(server, _)| server.to_owned())
