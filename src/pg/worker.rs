@@ -5,7 +5,6 @@
 //! and recording are short transactions of their own; none is open while a request is on the wire.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,41 +17,25 @@ use super::{queue, settings};
 
 mod crash;
 mod lanes;
+mod reading;
+mod sending;
+mod session;
 pub mod sql;
 mod stop;
 
-use crate::delivery::breaker::Health;
-use crate::delivery::client::MOST_KEPT;
-use crate::delivery::pool::{Finished, Pool};
-use crate::delivery::retry::{Fate, fate};
+use crate::delivery::pool::Pool;
 use crate::delivery::scheduler::Scheduler;
-use crate::delivery::{Callback, Outcome, Reply, Timestamp, Verdict};
-use crate::network::Server;
-use crate::network::secret::Secret;
-use lanes::{Lane, Lanes, Sending};
-use sql::{Found, Position, SqlError, Statements};
-
-/// How many callbacks are kept in memory, of all servers together.
-const WINDOW: usize = 4000;
-
-/// How many callbacks of one server are read at once, at most and at least.
-const READ_AT_ONCE: (usize, usize) = (500, 20);
+use crate::delivery::{Outcome, Timestamp};
+use lanes::Lanes;
+use sending::Flying;
+use session::{SqlError, transaction};
+use sql::Statements;
 
 /// Nothing is missed for longer, whatever happened to a wake-up.
 const SAFETY_LOOK: Duration = Duration::from_secs(60);
 
-/// So many times as long as a reading took, commits are not answered with another one: they leave
-/// the processor to those who commit.
-const REST: u32 = 4;
-
-/// The shortest and the longest rest: what a commit waits for it at most.
-const REST_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
-
 /// Between two batches of attempts that are too old.
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often the queue is looked at while transactions are prepared.
-const PREPARED_LOOK: Duration = Duration::from_secs(1);
 
 /// Entry point of a worker; the argument is the database.
 #[unsafe(no_mangle)]
@@ -68,7 +51,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     if let Some(slot) = board.find(database) {
         slot.wanted.store(false, SeqCst);
     }
-    if !sql::transaction(queue::exists).unwrap_or(false) {
+    if !transaction(queue::exists).unwrap_or(false) {
         return;
     }
     let Some(slot) = board.claim(database) else {
@@ -80,7 +63,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     }
     // SAFETY: the callback has the right form; it runs before shared memory is detached.
     unsafe { pg_sys::before_shmem_exit(Some(vacate_slot), pg_sys::Datum::null()) };
-    sql::introduce();
+    session::introduce();
     let threads = settings::max_in_flight();
     crash::watch();
     let pool = match with_signals_blocked(|| Pool::start(threads, crash::watch_thread)) {
@@ -127,15 +110,6 @@ fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
         result
     }
-}
-
-/// A callback in flight, with its server and password as they were when it was sent.
-struct Flying {
-    callback: Callback,
-    server: Rc<Server>,
-    password: Option<Secret>,
-    /// Without the password.
-    url: String,
 }
 
 struct Worker {
@@ -226,7 +200,7 @@ impl Worker {
                 return self.stop();
             }
             if BackgroundWorker::sighup_received() {
-                sql::reload_settings();
+                session::reload_settings();
                 self.seen_reloads = None;
             }
         }
@@ -235,7 +209,7 @@ impl Worker {
     /// Sleeps until there may be something to do. Ends the process if a thread of the pool crashed,
     /// before anything is asked of the pool: that thread may hold what the pool needs.
     fn sleep(&self, timeout: Duration) {
-        sql::wait(self.pool.bell(), timeout);
+        session::wait(self.pool.bell(), timeout);
         if let Some(signal) = crash::seen() {
             warning!(
                 "s2s: a thread of the worker crashed with {signal}; the worker starts anew, and what was in flight is sent again"
@@ -270,323 +244,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Somebody asked to look at the queue since the last reading.
-    fn is_called(&self) -> bool {
-        Some(self.slot.wakes.load(SeqCst)) != self.seen_wakes
-    }
-
-    fn must_read_now(&self) -> bool {
-        (self.is_called() && Instant::now() >= self.rested_at)
-            || Some(self.slot.reloads.load(SeqCst)) != self.seen_reloads
-            || Instant::now() >= self.next_look.min(self.next_safety_look)
-            || self
-                .lanes
-                .iter()
-                .any(|(server, lane)| self.wants_more(server, lane))
-    }
-
-    /// How many callbacks of each server are read at once.
-    fn window(&self) -> usize {
-        let (most, least) = READ_AT_ONCE;
-        (WINDOW / self.lanes.len().max(1)).clamp(least, most)
-    }
-
-    /// There is more to read of a server, and what is in memory runs dry.
-    fn wants_more(&self, server: &str, lane: &Lane) -> bool {
-        lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < self.window() / 4
-    }
-
-    /// Reads, and rests in proportion: when commits come thick and fast, one reading answers many
-    /// of them.
-    fn read_and_rest(&mut self) -> Result<(), SqlError> {
-        let start = Instant::now();
-        let result = self.read();
-        let end = Instant::now();
-        let (shortest, longest) = REST_BOUNDS;
-        self.rested_at = end + ((end - start) * REST).clamp(shortest, longest);
-        result
-    }
-
-    /// Reads servers, if they changed, and callbacks that are due.
-    fn read(&mut self) -> Result<(), SqlError> {
-        // In this order: what is committed after the first two lines is seen by the next reading.
-        let wakes = self.slot.wakes.load(SeqCst);
-        let reloads = self.slot.reloads.load(SeqCst);
-        let earliest = Timestamp(self.slot.earliest.take());
-        let is_safety_look = Instant::now() >= self.next_safety_look;
-        // Down before the look: a transaction that is prepared from here on raises it again.
-        let looks_for_prepared = self.slot.prepared.swap(false, SeqCst) || is_safety_look;
-        let has_reloads = Some(reloads) != self.seen_reloads;
-        let from = match has_reloads || looks_for_prepared {
-            true => sql::START,
-            false => (earliest, 0),
-        };
-        self.lanes.rewind(from);
-        let result = self.read_from_there(has_reloads || is_safety_look, looks_for_prepared);
-        if result.is_err() {
-            self.slot.prepared.store(looks_for_prepared, SeqCst);
-            // What was to be read is unknown by now: the next reading starts over.
-            self.seen_reloads = None;
-            return result;
-        }
-        self.seen_wakes = Some(wakes);
-        self.seen_reloads = Some(reloads);
-        Ok(())
-    }
-
-    fn read_from_there(&mut self, reload: bool, looks_for_prepared: bool) -> Result<(), SqlError> {
-        if reload {
-            self.reload()?;
-        }
-        let window = self.window();
-        let wanted = |(server, lane): &(&str, &Lane)| {
-            lane.has_more && !lane.is_paused() && self.scheduler.waiting(server) < window
-        };
-        let after: Vec<(&str, Position)> = self
-            .lanes
-            .iter()
-            .filter(wanted)
-            .map(|(server, lane)| (server, lane.read_up_to))
-            .collect();
-        let active: Vec<&str> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| !lane.is_paused())
-            .map(|(server, _)| server)
-            .collect();
-        if active.is_empty() && !looks_for_prepared {
-            // All servers are paused: a commit costs no statement.
-            self.next_look = Instant::now() + SAFETY_LOOK;
-            return Ok(());
-        }
-        let (found, is_prepared) = sql::transaction(|| {
-            let is_prepared = looks_for_prepared && sql::any_prepared();
-            let found = self.statements.read_due(&after, window, &active);
-            (found, is_prepared)
-        })?;
-        let after: Vec<String> = after
-            .into_iter()
-            .map(|(server, _)| server.to_owned())
-            .collect();
-        if is_prepared {
-            self.slot.prepared.store(true, SeqCst);
-        }
-        let mut pause = if is_prepared {
-            PREPARED_LOOK
-        } else {
-            SAFETY_LOOK
-        };
-        if let Some(next) = found.next_due {
-            pause = pause.min(Timestamp::from(SystemTime::now()).until(next));
-        }
-        let now = Instant::now();
-        self.next_look = now + pause;
-        self.take(after, found, window, now);
-        Ok(())
-    }
-
-    /// Takes over what was read of some servers.
-    fn take(&mut self, servers: Vec<String>, found: Found, window: usize, now: Instant) {
-        let mut counts: HashMap<String, usize> =
-            servers.into_iter().map(|server| (server, 0)).collect();
-        for callback in found.due {
-            if let Some(lane) = self.lanes.get_mut(&callback.server) {
-                lane.read_up_to = lane.read_up_to.max((callback.due_at, callback.id));
-            }
-            if let Some(count) = counts.get_mut(&callback.server) {
-                *count += 1;
-            }
-            self.scheduler.offer(callback, now);
-        }
-        for (server, count) in counts {
-            if let Some(lane) = self.lanes.get_mut(&server) {
-                lane.has_more = count >= window;
-                // All that is due by then was seen. What commits later and was due before makes
-                // the reading start earlier.
-                if !lane.has_more {
-                    lane.read_up_to = lane.read_up_to.max((found.at, i64::MAX));
-                }
-            }
-        }
-    }
-
-    /// Reads the servers anew, forgets what waits in memory, and tidies up the attempts.
-    fn reload(&mut self) -> Result<(), SqlError> {
-        let found = sql::transaction(|| {
-            queue::exists().then(|| (sql::read_servers(), sql::queued_servers()))
-        })?;
-        let Some((servers, queued)) = found else {
-            log!("s2s: the extension is gone; the worker ends");
-            self.slot.wanted.store(false, SeqCst);
-            end(0);
-        };
-        self.scheduler.forget_waiting();
-        self.lanes.refresh(servers, queued);
-        let now = Instant::now();
-        self.scheduler.set_limits(&self.lanes.limits(), now);
-        self.next_safety_look = now + SAFETY_LOOK;
-        Ok(())
-    }
-
     /// Deletes a batch of attempts that are too old.
     fn expire(&mut self) -> Result<(), SqlError> {
         let retention = settings::attempt_retention();
-        let has_more = sql::transaction(|| sql::expire_attempts(retention))?;
+        let has_more = transaction(|| sql::expire_attempts(retention))?;
         self.next_expiry = Instant::now() + if has_more { EXPIRE_PAUSE } else { SAFETY_LOOK };
         Ok(())
-    }
-
-    /// Hands the pool all that may be sent now.
-    fn send(&mut self) {
-        let now = Instant::now();
-        // A crash sends again what is not on record: there must not be much of it.
-        while self.unrecorded.len() < self.threads
-            && let Some(callback) = self.scheduler.next(now)
-        {
-            match self.lanes.sending(&callback) {
-                Ok(Sending {
-                    request,
-                    server,
-                    password,
-                    url,
-                }) => {
-                    self.pool.send(request);
-                    let flying = Flying {
-                        callback,
-                        server,
-                        password,
-                        url,
-                    };
-                    self.flying.insert(flying.callback.id, flying);
-                }
-                Err(message) => {
-                    self.scheduler.answered(&callback, Health::Unknown, now);
-                    self.unrecorded.push(unsendable(callback, message));
-                }
-            }
-        }
-    }
-
-    /// Judges what the pool has finished; false if that is nothing.
-    fn collect(&mut self) -> bool {
-        let now = Instant::now();
-        let all_finished = self.pool.finished();
-        let found = !all_finished.is_empty();
-        for finished in all_finished {
-            let Some(flying) = self.flying.remove(&finished.id) else {
-                continue;
-            };
-            let outcome = self.judge(flying, finished);
-            let Outcome {
-                callback,
-                verdict,
-                health,
-                ..
-            } = &outcome;
-            if self.scheduler.answered(callback, *health, now) {
-                let server = &callback.server;
-                match health {
-                    Health::Ill => log!(
-                        "s2s: server \"{server}\" is broken, it is probed: {}",
-                        verdict.message()
-                    ),
-                    _ => log!("s2s: server \"{server}\" is back"),
-                }
-            }
-            self.unrecorded.push(outcome);
-        }
-        found
-    }
-
-    fn judge(&mut self, flying: Flying, finished: Finished) -> Outcome {
-        let Flying {
-            callback,
-            server,
-            password,
-            url,
-        } = flying;
-        let chance = self.random.rand_float();
-        let health = Health::of(&finished.reply);
-        let (verdict, reply) = server.judge_redacted(
-            callback.action,
-            &callback.parameters(),
-            finished.reply,
-            password.as_ref(),
-        );
-        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
-        let (status, response) = match reply {
-            Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
-            Reply::Failure(_) => (None, None),
-        };
-        Outcome {
-            callback,
-            url: Some(url),
-            started_at: finished.started_at,
-            duration: finished.duration,
-            status,
-            verdict,
-            response,
-            fate,
-            health,
-        }
-    }
-
-    /// Records all outcomes at hand in one transaction; if that fails, each in one of its own, so
-    /// that one that cannot be recorded does not keep the others.
-    fn record(&mut self) -> Result<(), SqlError> {
-        let outcomes = std::mem::take(&mut self.unrecorded);
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        match self.statements.record(&outcomes) {
-            Ok(()) => {
-                outcomes.iter().for_each(|outcome| self.recorded(outcome));
-                return Ok(());
-            }
-            Err(error) if !error.is_about_values() => {
-                self.unrecorded = outcomes;
-                return Err(error);
-            }
-            Err(_) => {}
-        }
-        let mut result = Ok(());
-        for outcome in outcomes {
-            match self.statements.record(std::slice::from_ref(&outcome)) {
-                Ok(()) => self.recorded(&outcome),
-                Err(error) => {
-                    result = Err(error);
-                    self.unrecorded.push(outcome);
-                }
-            }
-        }
-        result
-    }
-
-    /// An outcome is on record: the next callback of its transaction may go.
-    fn recorded(&mut self, outcome: &Outcome) {
-        let Outcome {
-            callback, verdict, ..
-        } = outcome;
-        match outcome.fate {
-            Fate::Gone => {
-                let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
-                self.slot.last_delivery_at.store(at, SeqCst);
-                // It may have held later ones of its transaction: read them now.
-                if callback.attempts > 0
-                    && let Some(lane) = self.lanes.get_mut(&callback.server)
-                {
-                    lane.rewind((callback.created_at, 0));
-                }
-            }
-            Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),
-            Fate::Parked => log!(
-                "s2s: callback {} for server \"{}\" is parked: {}",
-                callback.id,
-                callback.server,
-                verdict.message()
-            ),
-        }
-        self.scheduler.recorded(callback, outcome.fate);
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.
@@ -648,29 +311,4 @@ impl Worker {
         // With 1: the database still wants a worker, unless the whole server stops.
         end(1);
     }
-}
-
-/// The outcome of a callback that could not be sent at all.
-fn unsendable(callback: Callback, message: String) -> Outcome {
-    Outcome {
-        callback,
-        url: None,
-        started_at: SystemTime::now().into(),
-        duration: Duration::ZERO,
-        status: None,
-        verdict: Verdict::Failed { message },
-        response: None,
-        fate: Fate::Parked,
-        health: Health::Unknown,
-    }
-}
-
-/// So much of a body as is kept, cut between characters and without NUL.
-fn shorten(mut body: String) -> String {
-    body.retain(|c| c != '\0');
-    let end = (0..=MOST_KEPT.min(body.len()))
-        .rev()
-        .find(|end| body.is_char_boundary(*end));
-    body.truncate(end.unwrap_or_default());
-    body
 }

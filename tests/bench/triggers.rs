@@ -132,10 +132,11 @@ fn functions(shop: &mut Shop) -> Vec<Figure> {
 
 /// Transactions of one row, by eight clients.
 fn single_rows(shop: &mut Shop) -> Vec<Figure> {
-    let mut rates = [Vec::new(), Vec::new()];
+    const TABLES: [&str; 3] = ["no_trigger", "by_row", "plpgsql"];
+    let mut rates = TABLES.map(|_| Vec::new());
     for _ in 0..ROUNDS {
-        for (table, rates) in ["no_trigger", "by_row"].iter().zip(&mut rates) {
-            run(shop, "truncate s2s.queue; checkpoint");
+        for (table, rates) in TABLES.iter().zip(&mut rates) {
+            run(shop, "truncate s2s.queue, outbox; checkpoint");
             rates.push(shop.pgbench(
                 8,
                 PGBENCH_SECONDS,
@@ -145,11 +146,13 @@ fn single_rows(shop: &mut Shop) -> Vec<Figure> {
             ));
         }
     }
-    let [without, with] = rates.map(|mut rates| median(&mut rates));
+    let [without, with, plpgsql] = rates.map(|mut rates| median(&mut rates));
     vec![
         Figure::new("transactions of one row without trigger", without, "/s"),
         Figure::new("transactions of one row with our row trigger", with, "/s"),
+        Figure::new("transactions of one row with PL/pgSQL's", plpgsql, "/s"),
         Figure::new("with our row trigger / without", with / without, ""),
+        Figure::new("with PL/pgSQL's / without", plpgsql / without, ""),
     ]
 }
 

@@ -1,0 +1,207 @@
+//! Sending what may go, judging what came back, recording what becomes of it.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant, SystemTime};
+
+use pgrx::prelude::*;
+
+use super::Worker;
+use super::lanes::Sending;
+use super::session::SqlError;
+use crate::delivery::breaker::Health;
+use crate::delivery::client::MOST_KEPT;
+use crate::delivery::pool::Finished;
+use crate::delivery::retry::{Fate, fate};
+use crate::delivery::{Callback, Outcome, Reply, Verdict};
+use crate::network::Server;
+use crate::network::secret::Secret;
+
+/// A callback in flight, with its server and password as they were when it was sent.
+pub(super) struct Flying {
+    callback: Callback,
+    server: Rc<Server>,
+    password: Option<Secret>,
+    /// Without the password.
+    url: String,
+}
+
+impl Worker {
+    /// Hands the pool all that may be sent now.
+    pub(super) fn send(&mut self) {
+        let now = Instant::now();
+        // A crash sends again what is not on record: there must not be much of it.
+        while self.unrecorded.len() < self.threads
+            && let Some(callback) = self.scheduler.next(now)
+        {
+            match self.lanes.sending(&callback) {
+                Ok(Sending {
+                    request,
+                    server,
+                    password,
+                    url,
+                }) => {
+                    self.pool.send(request);
+                    let flying = Flying {
+                        callback,
+                        server,
+                        password,
+                        url,
+                    };
+                    self.flying.insert(flying.callback.id, flying);
+                }
+                Err(message) => {
+                    self.scheduler.answered(&callback, Health::Unknown, now);
+                    self.unrecorded.push(unsendable(callback, message));
+                }
+            }
+        }
+    }
+
+    /// Judges what the pool has finished; false if that is nothing.
+    pub(super) fn collect(&mut self) -> bool {
+        let now = Instant::now();
+        let all_finished = self.pool.finished();
+        let found = !all_finished.is_empty();
+        for finished in all_finished {
+            let Some(flying) = self.flying.remove(&finished.id) else {
+                continue;
+            };
+            let outcome = self.judge(flying, finished);
+            let Outcome {
+                callback,
+                verdict,
+                health,
+                ..
+            } = &outcome;
+            if self.scheduler.answered(callback, *health, now) {
+                let server = &callback.server;
+                match health {
+                    Health::Ill => log!(
+                        "s2s: server \"{server}\" is broken, it is probed: {}",
+                        verdict.message()
+                    ),
+                    _ => log!("s2s: server \"{server}\" is back"),
+                }
+            }
+            self.unrecorded.push(outcome);
+        }
+        found
+    }
+
+    fn judge(&mut self, flying: Flying, finished: Finished) -> Outcome {
+        let Flying {
+            callback,
+            server,
+            password,
+            url,
+        } = flying;
+        let chance = self.random.rand_float();
+        let health = Health::of(&finished.reply);
+        let (verdict, reply) = server.judge_redacted(
+            callback.action,
+            &callback.parameters(),
+            finished.reply,
+            password.as_ref(),
+        );
+        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
+        let (status, response) = match reply {
+            Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
+            Reply::Failure(_) => (None, None),
+        };
+        Outcome {
+            callback,
+            url: Some(url),
+            started_at: finished.started_at,
+            duration: finished.duration,
+            status,
+            verdict,
+            response,
+            fate,
+            health,
+        }
+    }
+
+    /// Records all outcomes at hand in one transaction; if that fails, each in one of its own, so
+    /// that one that cannot be recorded does not keep the others.
+    pub(super) fn record(&mut self) -> Result<(), SqlError> {
+        let outcomes = std::mem::take(&mut self.unrecorded);
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        match self.statements.record(&outcomes) {
+            Ok(()) => {
+                outcomes.iter().for_each(|outcome| self.recorded(outcome));
+                return Ok(());
+            }
+            Err(error) if !error.is_about_values() => {
+                self.unrecorded = outcomes;
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+        let mut result = Ok(());
+        for outcome in outcomes {
+            match self.statements.record(std::slice::from_ref(&outcome)) {
+                Ok(()) => self.recorded(&outcome),
+                Err(error) => {
+                    result = Err(error);
+                    self.unrecorded.push(outcome);
+                }
+            }
+        }
+        result
+    }
+
+    /// An outcome is on record: the next callback of its transaction may go.
+    fn recorded(&mut self, outcome: &Outcome) {
+        let Outcome {
+            callback, verdict, ..
+        } = outcome;
+        match outcome.fate {
+            Fate::Gone => {
+                let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
+                self.slot.last_delivery_at.store(at, SeqCst);
+                // It may have held later ones of its transaction: read them now.
+                if callback.attempts > 0
+                    && let Some(lane) = self.lanes.get_mut(&callback.server)
+                {
+                    lane.rewind((callback.created_at, 0));
+                }
+            }
+            Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),
+            Fate::Parked => log!(
+                "s2s: callback {} for server \"{}\" is parked: {}",
+                callback.id,
+                callback.server,
+                verdict.message()
+            ),
+        }
+        self.scheduler.recorded(callback, outcome.fate);
+    }
+}
+
+/// The outcome of a callback that could not be sent at all.
+fn unsendable(callback: Callback, message: String) -> Outcome {
+    Outcome {
+        callback,
+        url: None,
+        started_at: SystemTime::now().into(),
+        duration: Duration::ZERO,
+        status: None,
+        verdict: Verdict::Failed { message },
+        response: None,
+        fate: Fate::Parked,
+        health: Health::Unknown,
+    }
+}
+
+/// So much of a body as is kept, cut between characters and without NUL.
+fn shorten(mut body: String) -> String {
+    body.retain(|c| c != '\0');
+    let end = (0..=MOST_KEPT.min(body.len()))
+        .rev()
+        .find(|end| body.is_char_boundary(*end));
+    body.truncate(end.unwrap_or_default());
+    body
+}
