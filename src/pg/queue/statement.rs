@@ -6,6 +6,7 @@
 //! deferred constraints, logical replication) insert row by row.
 
 use std::cell::RefCell;
+use std::ffi::c_int;
 use std::sync::OnceLock;
 
 use pgrx::pg_sys;
@@ -36,6 +37,11 @@ unsafe extern "C-unwind" {
     /// of one that passes through, without its context and the constraint that it names.
     #[link_name = "standard_ExecutorFinish"]
     fn unwrapped_executor_finish(query: *mut pg_sys::QueryDesc);
+
+    /// How deep the current subtransaction is. Without the wrapper as well: it reads a variable, in
+    /// every statement of the server.
+    #[link_name = "GetCurrentTransactionNestLevel"]
+    safe fn nest_level() -> c_int;
 }
 
 /// Sets the hook. Called once, when the library is loaded.
@@ -71,12 +77,9 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-#[allow(unsafe_code)]
 fn open() {
-    // SAFETY: reads a variable.
-    let nest_level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
     let statement = Firing {
-        nest_level,
+        nest_level: nest_level(),
         bulk: None,
     };
     FIRING.with_borrow_mut(|firing| firing.push(statement));
@@ -111,8 +114,7 @@ unsafe extern "C-unwind" fn on_subtransaction_end(
     _: *mut std::ffi::c_void,
 ) {
     if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
-        // SAFETY: reads a variable.
-        let nest_level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+        let nest_level = nest_level();
         forget(|statement| statement.nest_level >= nest_level);
     }
 }
@@ -128,10 +130,8 @@ fn forget(is_over: impl Fn(&Firing) -> bool) {
 
 /// Queues what a row trigger has to say, with the other rows of its statement if it can; returns
 /// the callback's id.
-#[allow(unsafe_code)]
 pub fn enqueue_in_statement(entry: &Entry) -> i64 {
-    // SAFETY: reads a variable.
-    let nest_level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    let nest_level = nest_level();
     let is_here = |firing: &Firing| firing.nest_level == nest_level;
     let bulk = FIRING.with_borrow_mut(|firing| {
         let innermost = firing.last_mut().filter(|firing| is_here(firing))?;
