@@ -152,7 +152,8 @@ fn is_published_linktrust_form(text: &str) -> bool {
         return false;
     };
     let groups = [8, 4, 4, 4, 12];
-    is_digits(first)
+    text.len() <= MAX_LINKTRUST_LENGTH
+        && is_digits(first)
         && is_digits(second)
         && uuid.split('-').count() == groups.len()
         && uuid.split('-').zip(groups).all(|(group, length)| {
@@ -292,6 +293,7 @@ mod tests {
             "abc",
             "1_2_3",
             "EAIaIQobChMI!'()._-|,",
+            &LINKTRUST.replace("835477", &"9".repeat(100)),
             "04_835477_fb93f424-788d-4c48-bfb1-98516f85583",
         ] {
             assert_eq!(network_of(opaque), None);

@@ -22,6 +22,7 @@ mod ledger;
 mod linktrust;
 mod networks;
 mod plans;
+mod promises;
 mod readme;
 mod replication;
 mod secrets;
