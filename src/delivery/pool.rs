@@ -1,8 +1,8 @@
 //! Threads that send: requests go in over one channel, replies come out over another, and a byte
 //! on a socket, the bell, tells the worker's main thread to look.
 //!
-//! Nothing here knows PostgreSQL. The threads must be started before the process unblocks its
-//! signals, so that no handler ever runs on one of them.
+//! Nothing here knows PostgreSQL. The threads must be started with all signals blocked, so that no
+//! handler of the process's runs on one of them but those that each lets in when it starts.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};

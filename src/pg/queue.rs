@@ -8,7 +8,7 @@ pub mod insert;
 mod statement;
 mod target;
 
-pub use insert::{Bulk, Entry, enqueue};
+pub use insert::{Bulk, Entry, enqueue, force_sync_commit};
 pub use statement::{enqueue_in_statement, watch_statements};
 use target::Target;
 
@@ -114,6 +114,12 @@ set due_at = case when o.pause < 0 then 'infinity'
     last_error = o.message
 from outcome o
 where o.pause is not null and q.server = o.server and q.id = o.callback_id";
+
+/// Whether there are attempts that are older than `$1` seconds among the 1000 first.
+pub const ANY_EXPIRED: &str = "
+select exists (
+    select from (select a.started_at from s2s.attempt a order by a.id limit 1000) first
+    where first.started_at < pg_catalog.now() - $1 * interval '1 second')";
 
 /// Deletes attempts that are older than `$1` seconds, of the 1000 first.
 pub const EXPIRE: &str = "

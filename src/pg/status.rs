@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
 use super::error::{self, PgResult};
+use super::queue::force_sync_commit;
 use super::wake::Slot;
 use super::worker::sql;
 use super::{aside, pause, queue, server, wake};
@@ -144,6 +145,8 @@ fn change(sql: &str, arguments: &[DatumWithOid]) -> PgResult<i64> {
         Spi::connect_mut(|client| client.update(sql, None, arguments).map(|rows| rows.len()))
             .map_err(error::spi)?;
     if changed > 0 {
+        // What was cancelled is not sent after a crash either.
+        force_sync_commit();
         wake::reload_at_commit();
     }
     Ok(i64::try_from(changed).unwrap_or(i64::MAX))

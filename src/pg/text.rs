@@ -67,8 +67,8 @@ impl FromDatum for Text<'_> {
 #[inline(never)]
 unsafe fn read<'a>(datum: pg_sys::Datum) -> &'a str {
     let varlena = datum.cast_mut_ptr();
-    // SAFETY: as the caller says. If it is neither compressed nor elsewhere, its bytes are here; if
-    // these are ASCII, they are UTF-8 whatever the database's encoding.
+    // SAFETY: as the caller says. If it is neither compressed nor elsewhere, its bytes are here; ASCII
+    // is UTF-8.
     unsafe {
         let is_here = varatt_is_4b_u(varlena) || varatt_is_1b(varlena) && !varatt_is_1b_e(varlena);
         if is_here {

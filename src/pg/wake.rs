@@ -14,6 +14,8 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
+use crate::delivery::Timestamp;
+
 /// What a worker and the sessions of its database know of each other.
 #[derive(Default)]
 pub struct Slot {
@@ -256,21 +258,35 @@ fn set_latch(latch: *mut pg_sys::Latch) {
 }
 
 thread_local! {
-    static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit { wake: false, reload: false, registered: false }) };
+    static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit::NOTHING) };
 }
 
 /// What this transaction does when it commits.
 #[derive(Clone, Copy)]
 struct AtCommit {
     wake: bool,
+    /// The earliest due time of what was queued, as a `timestamptz`.
+    earliest: i64,
     reload: bool,
     /// The callback is registered in this process.
     registered: bool,
 }
 
-/// Wakes the worker when, and if, the current transaction commits.
-pub fn at_commit() {
-    remember(|at_commit| at_commit.wake = true);
+impl AtCommit {
+    const NOTHING: AtCommit = AtCommit {
+        wake: false,
+        earliest: i64::MAX,
+        reload: false,
+        registered: false,
+    };
+}
+
+/// Wakes the worker when, and if, the current transaction commits: from then on, callbacks are due.
+pub fn at_commit(due_at: Timestamp) {
+    remember(|at_commit| {
+        at_commit.wake = true;
+        at_commit.earliest = at_commit.earliest.min(due_at.0);
+    });
 }
 
 /// Makes the worker read servers and callbacks anew when the current transaction commits.
@@ -308,9 +324,8 @@ unsafe extern "C-unwind" fn on_transaction_end(
     match event {
         XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
             AT_COMMIT.set(AtCommit {
-                wake: false,
-                reload: false,
-                ..at_commit
+                registered: true,
+                ..AtCommit::NOTHING
             });
         }
         _ => return,
@@ -322,18 +337,11 @@ unsafe extern "C-unwind" fn on_transaction_end(
     if event == XACT_EVENT_PREPARE {
         slot.prepared.store(true, SeqCst);
     }
-    slot.earliest.add(transaction_start());
+    slot.earliest.add(at_commit.earliest);
     if at_commit.reload {
         slot.reloads.fetch_add(1, SeqCst);
     }
     slot.wake();
-}
-
-/// When the transaction started: the due time of what it queued.
-#[allow(unsafe_code)]
-fn transaction_start() -> i64 {
-    // SAFETY: reads a variable.
-    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
 /// The slot of the current database; `None` without preload.

@@ -131,6 +131,8 @@ struct Worker {
     seen_reloads: Option<u64>,
     /// When the queue is to be read again: something will be due.
     next_look: Instant,
+    /// When the last reading was, by the clock of what is queued.
+    read_at: Timestamp,
     /// Commits are not answered with another reading before.
     rested_at: Instant,
     /// When servers and queue are to be read anew, whatever happens.
@@ -160,6 +162,7 @@ impl Worker {
             seen_wakes: None,
             seen_reloads: None,
             next_look: now,
+            read_at: sql::START.0,
             rested_at: now,
             next_safety_look: now,
             next_expiry: now,
@@ -169,7 +172,7 @@ impl Worker {
     }
 
     fn run(mut self) {
-        loop {
+        while !stop::is_requested() {
             if let Err(error) = self.step() {
                 self.stumble(&error);
             }
@@ -196,14 +199,12 @@ impl Worker {
             };
             self.sleep(timeout);
             self.slot.is_listening.store(false, SeqCst);
-            if stop::is_requested() {
-                return self.stop();
-            }
             if BackgroundWorker::sighup_received() {
                 session::reload_settings();
                 self.seen_reloads = None;
             }
         }
+        self.stop();
     }
 
     /// Sleeps until there may be something to do. Ends the process if a thread of the pool crashed,

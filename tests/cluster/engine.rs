@@ -430,3 +430,46 @@ fn what_is_changed_while_it_is_on_the_wire_is_recorded_where_it_is_then() {
     let attempts = "select count(*) from s2s.attempt where verdict = 'delivered'";
     assert_eq!(shop.number(attempts), 3);
 }
+
+#[test]
+fn what_waits_behind_a_callback_that_is_cancelled_on_the_wire_is_sent() {
+    let mut shop = Shop::open(shared_cluster(), "cancelled_ahead");
+    shop.receiver
+        .answer_with(|_| Answer::status(500).after(Duration::from_millis(700)));
+    shop.sql(
+        "select s2s.report_lead('games_nl', '1', 'c', 'first');
+         select s2s.report_lead('games_nl', '1', 'c', 'second')",
+    );
+    shop.receiver.wait_for(1, PATIENCE);
+    shop.receiver.answer_with(|_| Answer::ok());
+    shop.sql("select s2s.cancel(min(id)) from s2s.queue");
+    shop.wait_until_delivered();
+    assert_eq!(shop.receiver.values("descrMerchant"), ["first", "second"]);
+}
+
+#[test]
+fn what_was_held_is_sent_although_it_is_due_before_what_held_it_was_queued() {
+    let mut shop = Shop::open_with(shared_cluster(), "held_and_older", ", retry_schedule '2s'");
+    let mut earlier = shop.cluster.connect(shop.database);
+    let mut run = |sql: &str| earlier.batch_execute(sql).expect(sql);
+    run("begin");
+    run("select now()");
+    shop.receiver.answer_with(|_| Answer::status(500));
+    shop.sql("select s2s.report_lead('games_nl', '1', 'c', 'first')");
+    wait_for(PATIENCE, "it is tried again", || {
+        shop.status(1) == "retrying"
+    });
+    run("select s2s.report_lead('games_nl', '1', 'c', 'second')");
+    run("commit");
+    shop.receiver.answer_with(|_| Answer::ok());
+    // Due since its transaction began.
+    shop.sql("select s2s.retry(max(id)) from s2s.queue");
+    shop.wait_until_delivered();
+    assert_eq!(
+        shop.receiver
+            .values("descrMerchant")
+            .last()
+            .map(String::as_str),
+        Some("second")
+    );
+}

@@ -32,6 +32,7 @@ pub struct Entry<'a> {
 /// A row of the queue.
 struct Row {
     id: i64,
+    due_at: Timestamp,
     values: [pg_sys::Datum; COLUMNS],
     nulls: [bool; COLUMNS],
 }
@@ -62,6 +63,7 @@ impl Row {
         ];
         Row {
             id,
+            due_at,
             values: datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null())),
             nulls: datums.map(|datum| datum.is_none()),
         }
@@ -111,7 +113,7 @@ pub fn enqueue(entry: &Entry) -> i64 {
     open.close();
     force_sync_commit();
     if entry.problem.is_none() {
-        wake::at_commit();
+        wake::at_commit(row.due_at);
     }
     row.id
 }
@@ -135,7 +137,8 @@ pub struct Bulk {
     memory: OwnedContext,
     /// Holds what a row leaves behind.
     row_memory: OwnedContext,
-    wakes: bool,
+    /// When the first of them is due; parked ones never are.
+    due_at: Timestamp,
 }
 
 impl Default for Bulk {
@@ -148,7 +151,7 @@ impl Default for Bulk {
             bytes: 0,
             memory: OwnedContext::of_subtransaction(c"s2s bulk"),
             row_memory: OwnedContext::of_subtransaction(c"s2s row"),
-            wakes: false,
+            due_at: Timestamp::INFINITY,
         }
     }
 }
@@ -191,7 +194,7 @@ impl Bulk {
             self.bytes += (*tuple).t_len as usize;
         }
         self.waiting += 1;
-        self.wakes |= entry.problem.is_none();
+        self.due_at = self.due_at.min(row.due_at);
         if self.waiting == BULK_ROWS || self.bytes >= BULK_BYTES {
             self.flush();
         }
@@ -229,8 +232,8 @@ impl Bulk {
             self.row(Bulk::flush);
         }
         force_sync_commit();
-        if self.wakes {
-            wake::at_commit();
+        if self.due_at < Timestamp::INFINITY {
+            wake::at_commit(self.due_at);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A crash of one of the pool's threads ends the worker, in order, and not the whole server.
 //!
 //! If a process of PostgreSQL's dies by a signal, the postmaster ends all sessions and recovers,
-//! since shared memory may be spoiled. The pool's threads, and those that resolve names for them,
-//! have nothing to do with it. So one that crashes is held where it is, and the main thread is told
+//! since shared memory may be spoiled. The pool's threads, and those that resolve names for them
+//! (unless one of these runs out of stack), have nothing to do with it. So one that crashes is held where it is, and the main thread is told
 //! to stop; it ends the process with `proc_exit`, and the launcher starts another worker. If it
 //! does not get that far, because the held thread has a lock that it needs (malloc's, say), the
 //! process dies by the signal after all.
@@ -24,8 +24,9 @@ const SIGNALS: [(c_int, &str); 5] = [
     (libc::SIGABRT, "SIGABRT"),
 ];
 
-/// So long the main thread has to end the process, in seconds. It waits for locks for two
-/// (`lock_timeout`), once told to stop not for standbys, and what it runs is short.
+/// So long the main thread has to end the process, in seconds. What it is doing just then is one
+/// short transaction, which waits for each lock for two (`lock_timeout`) and, once told to stop,
+/// not for standbys. If the disk takes longer, the process dies by the signal.
 const LONGEST_END: u32 = 10;
 
 /// Of the stack that a thread handles a signal on if its own has run out. The kernel's frame alone

@@ -147,6 +147,8 @@ impl Worker {
 
     /// Takes over what was read of some servers.
     fn take(&mut self, servers: Vec<String>, found: Found, window: usize, now: Instant) {
+        let was_set_back = found.at < self.read_at;
+        self.read_at = found.at;
         let mut counts: HashMap<String, usize> =
             servers.into_iter().map(|server| (server, 0)).collect();
         for callback in found.due {
@@ -168,9 +170,13 @@ impl Worker {
                 }
             }
         }
+        if was_set_back {
+            // By the clock as it is now, what is due may lie before the positions.
+            self.lanes.rewind(sql::START);
+        }
     }
 
-    /// Reads the servers anew, forgets what waits in memory, and tidies up the attempts.
+    /// Reads the servers anew, and forgets what waits in memory.
     fn reload(&mut self) -> Result<(), SqlError> {
         let found =
             transaction(|| queue::exists().then(|| (sql::read_servers(), sql::queued_servers())))?;

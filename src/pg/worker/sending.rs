@@ -6,9 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pgrx::prelude::*;
 
-use super::Worker;
 use super::lanes::Sending;
 use super::session::SqlError;
+use super::sql::{self, Record};
+use super::{Worker, crash, stop};
 use crate::delivery::breaker::Health;
 use crate::delivery::client::MOST_KEPT;
 use crate::delivery::pool::Finished;
@@ -32,6 +33,7 @@ impl Worker {
         let now = Instant::now();
         // A crash sends again what is not on record: there must not be much of it.
         while self.unrecorded.len() < self.threads
+            && !stop::is_requested()
             && let Some(callback) = self.scheduler.next(now)
         {
             match self.lanes.sending(&callback) {
@@ -130,8 +132,8 @@ impl Worker {
             return Ok(());
         }
         match self.statements.record(&outcomes) {
-            Ok(()) => {
-                outcomes.iter().for_each(|outcome| self.recorded(outcome));
+            Ok(record) => {
+                self.recorded(&outcomes, record);
                 return Ok(());
             }
             Err(error) if !error.is_about_values() => {
@@ -142,8 +144,12 @@ impl Worker {
         }
         let mut result = Ok(());
         for outcome in outcomes {
+            if crash::seen().is_some() {
+                // The process has to end soon; what is not on record is sent again.
+                break;
+            }
             match self.statements.record(std::slice::from_ref(&outcome)) {
-                Ok(()) => self.recorded(&outcome),
+                Ok(record) => self.recorded(&[outcome], record),
                 Err(error) => {
                     result = Err(error);
                     self.unrecorded.push(outcome);
@@ -153,8 +159,17 @@ impl Worker {
         result
     }
 
-    /// An outcome is on record: the next callback of its transaction may go.
-    fn recorded(&mut self, outcome: &Outcome) {
+    /// Outcomes are on record.
+    fn recorded(&mut self, outcomes: &[Outcome], record: Record) {
+        outcomes.iter().for_each(|outcome| self.settle(outcome));
+        if record == Record::Elsewhere {
+            // What is forgotten since these hold it back may be held by nothing: they can be gone.
+            self.seen_reloads = None;
+        }
+    }
+
+    /// The next callback of the outcome's transaction may go.
+    fn settle(&mut self, outcome: &Outcome) {
         let Outcome {
             callback, verdict, ..
         } = outcome;
@@ -162,11 +177,11 @@ impl Worker {
             Fate::Gone => {
                 let at = outcome.started_at.0 + outcome.duration.as_micros() as i64;
                 self.slot.last_delivery_at.store(at, SeqCst);
-                // It may have held later ones of its transaction: read them now.
+                // It may have held others of its transaction, whenever they are due: read them now.
                 if callback.attempts > 0
                     && let Some(lane) = self.lanes.get_mut(&callback.server)
                 {
-                    lane.rewind((callback.created_at, 0));
+                    lane.rewind(sql::START);
                 }
             }
             Fate::Later(pause) => self.next_look = self.next_look.min(Instant::now() + pause),

@@ -35,6 +35,15 @@ pub struct Found {
     pub next_due: Option<Timestamp>,
 }
 
+/// Where callbacks were found when their attempts were recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// Where they were read.
+    AsRead,
+    /// Somebody changed or cancelled some of them meanwhile.
+    Elsewhere,
+}
+
 /// A statement that is planned once.
 struct Prepared {
     sql: &'static str,
@@ -154,12 +163,12 @@ impl Statements {
     }
 
     /// Records attempts, and what becomes of their callbacks, in one transaction.
-    pub fn record(&self, outcomes: &[Outcome]) -> Result<(), SqlError> {
+    pub fn record(&self, outcomes: &[Outcome]) -> Result<Record, SqlError> {
         let all: Vec<&Outcome> = outcomes.iter().collect();
         transaction(|| {
             // A crash sends again what is not on record.
-            queue::insert::force_sync_commit();
-            let record = || -> spi::Result<()> {
+            queue::force_sync_commit();
+            let record = || -> spi::Result<Record> {
                 Spi::connect_mut(|client| {
                     let plan = self.record.plan(client)?;
                     let moved: Vec<i64> = client
@@ -167,17 +176,18 @@ impl Statements {
                         .map(|row| Ok(row.get(1)?.unwrap_or_default()))
                         .collect::<spi::Result<_>>()?;
                     if moved.is_empty() {
-                        return Ok(());
+                        return Ok(Record::AsRead);
                     }
                     let moved: Vec<&Outcome> = outcomes
                         .iter()
                         .filter(|outcome| moved.contains(&outcome.callback.id))
                         .collect();
                     let plan = self.record_moved.plan(client)?;
-                    client.update(plan, None, &fate_columns(&moved)).map(drop)
+                    client.update(plan, None, &fate_columns(&moved))?;
+                    Ok(Record::Elsewhere)
                 })
             };
-            record().unwrap_or_report_spi();
+            record().unwrap_or_report_spi()
         })
     }
 }
@@ -350,20 +360,32 @@ pub fn read_servers() -> Vec<FoundServer> {
 
 /// Whether transactions of this database are prepared.
 pub fn any_prepared() -> bool {
-    Spi::get_one(queue::ANY_PREPARED)
-        .unwrap_or_report_spi()
-        .unwrap_or(false)
+    let look = || {
+        Spi::connect(|client| {
+            client
+                .select(queue::ANY_PREPARED, None, &[])?
+                .first()
+                .get_one()
+        })
+    };
+    look().unwrap_or_report_spi().unwrap_or(false)
 }
 
 /// Deletes a batch of attempts that are too old; true if there may be more.
 pub fn expire_attempts(retention: Duration) -> bool {
-    let delete = || -> spi::Result<usize> {
-        Spi::connect_mut(|client| {
-            let age = retention.as_secs_f64();
-            Ok(client.update(queue::EXPIRE, None, &[age.into()])?.len())
-        })
+    let age = retention.as_secs_f64();
+    let expire = || -> spi::Result<bool> {
+        // A look that finds nothing takes no transaction id.
+        let found = Spi::connect(|client| {
+            let rows = client.select(queue::ANY_EXPIRED, None, &[age.into()])?;
+            rows.first().get_one::<bool>()
+        })?;
+        if found == Some(true) {
+            Spi::connect_mut(|client| client.update(queue::EXPIRE, None, &[age.into()]).map(drop))?;
+        }
+        Ok(found == Some(true))
     };
-    delete().unwrap_or_report_spi() > 0
+    expire().unwrap_or_report_spi()
 }
 
 /// A failure of the SPI becomes PostgreSQL's error, which undoes the transaction.
