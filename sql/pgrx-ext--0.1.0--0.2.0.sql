@@ -32,10 +32,12 @@ drop event trigger s2s_check_ddl;
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
         'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
-        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
+        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING', 'DROP FOREIGN DATA WRAPPER', 'DROP OWNED'
     )
     execute function s2s.check_ddl();
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes, and tells the worker of changed servers';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left without a server, tells the worker of changed servers';
+comment on function s2s.wake is 'makes the worker look at the whole queue when the transaction commits';
 
 create function s2s.skip_replicated() returns trigger
     language c as 'MODULE_PATHNAME', 'skip_replicated_wrapper';

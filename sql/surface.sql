@@ -110,7 +110,7 @@ alter table s2s.attempt enable replica trigger skip_replicated;
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
         'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
-        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING'
+        'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING', 'DROP FOREIGN DATA WRAPPER', 'DROP OWNED'
     )
     execute function s2s.check_ddl();
 
@@ -197,12 +197,12 @@ comment on function s2s.report_sale() is 'trigger: queues a sale for each row; a
 comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a lead and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
-comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, tells the worker of changed servers';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left without a server, tells the worker of changed servers';
 comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
 comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
 comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';
 comment on event trigger s2s_drop_extension is 'tells the worker that it is not needed any more';
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes, and tells the worker of changed servers';
 
 comment on function s2s.edit_transaction() is 'trigger: queues an edit of a transaction for each row; arguments: server, parameter=text {column} …';
 comment on function s2s.edit_transaction(text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) is 'queues the edit of a transaction and returns its callback''s id';
@@ -219,7 +219,7 @@ comment on function s2s.postback_validator is 'checks the URL templates of postb
 comment on foreign data wrapper tradetracker is 'TradeTracker: servers are campaigns, for leads and sales';
 comment on function s2s.tradetracker_validator is 'checks the options of TradeTracker servers';
 
-comment on function s2s.wake is 'makes the worker look at the queue now';
+comment on function s2s.wake is 'makes the worker look at the whole queue when the transaction commits';
 comment on function s2s.start_worker is 'starts this database''s worker at commit; CREATE EXTENSION calls it';
 comment on function s2s.wait_until_idle is 'waits until nothing can be sent now; false at the timeout';
 comment on function s2s.worker_status is 'this database''s worker, and what to do if it is not running';

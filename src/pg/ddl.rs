@@ -1,6 +1,8 @@
 //! The event trigger: triggers are checked when they are made and when their table changes, and
 //! the worker hears of changed servers.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
@@ -22,7 +24,7 @@ create function s2s.check_ddl() returns event_trigger
 fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: PostgreSQL calls an event trigger function with EventTriggerData as its context;
     // that is looked at only if it is one.
-    let tag = unsafe {
+    let (tag, is_rename) = unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_EventTriggerData {
             return Err(ErrorReport::new(
@@ -32,21 +34,22 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
             ));
         }
         let data = &*context.cast::<pg_sys::EventTriggerData>();
-        std::ffi::CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes()
+        let tag = CStr::from_ptr(pg_sys::GetCommandTagName(data.tag)).to_bytes();
+        let is_rename = (*data.parsetree).type_ == pg_sys::NodeTag::T_RenameStmt;
+        (tag, is_rename)
     };
     let what = match tag {
         // A schema can be made with tables and triggers in it.
         b"CREATE TRIGGER" | b"CREATE SCHEMA" => What::Everything,
         b"ALTER TABLE" | b"ALTER FOREIGN TABLE" => What::Columns,
-        // One may have been renamed.
-        b"ALTER SERVER" | b"DROP SERVER" => {
-            wake::reload_at_commit();
-            return warn_of_no_server().map_err(super::error::spi);
-        }
-        // A server or user mapping was changed, or an extension is about to go.
+        // Servers or user mappings were changed, or an extension is about to go.
         _ => {
             wake::reload_at_commit();
-            return Ok(());
+            let goes = tag.starts_with(b"DROP") && tag != b"DROP EXTENSION";
+            return match goes || is_rename {
+                true => warn_of_no_server().map_err(super::error::spi),
+                false => Ok(()),
+            };
         }
     };
     for (trigger, table) in triggers_of_command()? {

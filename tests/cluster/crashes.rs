@@ -38,7 +38,7 @@ fn a_segfault_in_a_thread_of_the_pool_ends_the_worker_alone() {
             shop.number(on_the_wire) == 8
         });
         // Some of the twelve send, some wait.
-        crash_thread(pid, pool_threads(pid)[round * 4], signal);
+        assert!(crash_thread(pid, pool_threads(pid)[round * 4], signal));
         wait_for(PATIENCE, "another worker", || {
             shop.worker_pid().is_some_and(|new| new != pid)
         });
@@ -69,7 +69,7 @@ fn a_segfault_of_the_main_thread_is_a_crash_as_postgresql_knows_it() {
     let cluster = cluster().start();
     let mut shop = Shop::open(&cluster, "main_crash");
     let pid = wait_for_some(PATIENCE, "a worker", || shop.worker_pid());
-    crash_thread(pid, pid, libc::SIGSEGV);
+    assert!(crash_thread(pid, pid, libc::SIGSEGV));
     wait_for(PATIENCE, "the postmaster recovers", || {
         let log = cluster.log();
         log.contains(ALL_END) && log.contains("was terminated by signal 11")

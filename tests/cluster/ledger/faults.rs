@@ -58,11 +58,11 @@ pub fn crashed_thread() -> Fault {
         ..fault("a crash of one of the worker's threads", |scene| {
             scene.worker_crashes();
             let chosen = scene.random.rand_range(0..MAX_IN_FLIGHT as u64) as usize;
-            let (pid, thread) = wait_for_some(PATIENCE, "a worker with its threads", || {
+            let pid = wait_for_some(PATIENCE, "a worker with its threads", || {
                 let pid = scene.some_process(WORKER).cast_signed();
-                Some((pid, *pool_threads(pid).get(chosen)?))
+                let thread = *pool_threads(pid).get(chosen)?;
+                crash_thread(pid, thread, libc::SIGSEGV).then_some(pid)
             });
-            crash_thread(pid, thread, libc::SIGSEGV);
             wait_for(PATIENCE, "the worker ends", || pool_threads(pid).is_empty());
         })
     }
