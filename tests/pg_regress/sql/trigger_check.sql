@@ -86,11 +86,24 @@ set role merchant;
 alter table orders add column further text;
 reset role;
 alter server games_nl rename to games_be;
+-- Said once, not whenever a server changes.
+alter server games_be options (add timeout '5s');
 alter table orders drop column further;
 alter server games_be rename to games_nl;
 select action, transaction_id, parameters from s2s.queue;
 drop table orders cascade;
 drop table no_click;
+-- A server can also go with its owner.
+create role agency;
+grant usage on foreign data wrapper tradetracker to agency;
+set role agency;
+create server agencys foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+reset role;
+create table players (id int, click_id s2s.click_id);
+create trigger report after insert on players for each row execute function s2s.report_lead('agencys', 'transaction_id={id}');
+drop owned by agency;
+drop table players;
+drop role agency;
 drop server games_nl;
 drop role merchant;
 delete from s2s.queue;
