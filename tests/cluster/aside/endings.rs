@@ -1,5 +1,7 @@
 //! However a command ends, the worker is back then, and not before.
 
+use std::thread;
+
 use postgres::error::SqlState;
 
 use super::{desert, deserted_shop, reopen, worker_of};
@@ -82,4 +84,29 @@ fn the_worker_is_back_after_a_command_that_was_cancelled_while_it_waited() {
     shop.reconnect();
     shop.wait_until_delivered();
     assert_eq!(shop.received(), [1]);
+}
+
+#[test]
+fn a_command_that_waited_while_names_changed_is_about_the_database_that_has_the_name() {
+    let cluster = shared_cluster();
+    let mut other = Shop::open(cluster, "swapped_too");
+    desert(&mut other);
+    let mut shop = deserted_shop(cluster, "swapped");
+    shop.sql("begin; alter database swapped rename to swapped_away");
+    shop.sql("alter database swapped_too rename to swapped");
+    let command = thread::spawn(|| {
+        let mut session = cluster.connect("postgres");
+        session.batch_execute("drop database swapped")
+    });
+    let waiting = "select count(*) from pg_stat_activity
+                   where wait_event_type = 'Lock' and query = 'drop database swapped'";
+    wait_for(PATIENCE, "the command waits", || other.number(waiting) == 1);
+    shop.sql("commit");
+    let done = command.join().expect("a thread");
+    done.expect("no database any more");
+    let left = "select string_agg(datname, ' ') from pg_database where datname like 'swapped%'";
+    assert_eq!(shop.text(left), "swapped_away");
+    shop.database = "swapped_away";
+    reopen(&mut shop);
+    assert_eq!(shop.received(), [1, 2]);
 }
