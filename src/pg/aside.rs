@@ -1,20 +1,21 @@
 //! The worker stands aside for commands that need its database to themselves.
 //!
-//! `create database … template`, `alter database … rename`, `alter database … set tablespace` and
-//! `drop database` wait five seconds for others to leave the database, then fail. A hook before
-//! them takes the lock on the database that the command is about to take, and sends the worker
-//! away. PostgreSQL lets nobody connect past that lock, and releases it when the transaction ends,
-//! however it ends; the launcher starts no worker while it is held. So nothing here has to be
-//! undone, whether the command succeeds, fails, is cancelled, or its session dies.
+//! The commands of `aside/need.rs` wait five seconds for others to leave a database, then fail. A
+//! hook before them takes the lock on the database that the command is about to take, and sends
+//! the worker away. PostgreSQL lets nobody connect past that lock, and releases it when the
+//! transaction ends, however it ends; the launcher starts no worker while it is held. So nothing
+//! here has to be undone, whether the command succeeds, fails, is cancelled, or its session dies.
+
+mod need;
 
 use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use self::need::{Change, Need};
 use super::{launcher, pause, settings, wake};
 
 /// How often a session looks whether the worker has left.
@@ -79,7 +80,7 @@ unsafe extern "C-unwind" fn process_utility(
         let command = (*statement).utilityStmt;
         if let T_CreatedbStmt | T_RenameStmt | T_AlterDatabaseStmt | T_DropdbStmt = (*command).type_
         {
-            clear_the_way(command);
+            clear_the_way(command, context);
         }
         let process_utility = match PREVIOUS.get().copied().flatten() {
             Some(previous) => previous,
@@ -102,104 +103,35 @@ unsafe extern "C-unwind" fn process_utility(
 /// that and the user may give it. What is wrong with the command is left to PostgreSQL to say.
 #[allow(unsafe_code)]
 #[pg_guard]
-unsafe extern "C-unwind" fn clear_the_way(command: *mut pg_sys::Node) {
+unsafe extern "C-unwind" fn clear_the_way(
+    command: *mut pg_sys::Node,
+    context: pg_sys::ProcessUtilityContext::Type,
+) {
     // SAFETY: a command of PostgreSQL's parser; names are NUL-terminated; within a transaction.
     unsafe {
-        let Some(Need { name, lock }) = need_of(command) else {
+        let Some(Need { name, change }) = Need::of(command) else {
             return;
         };
-        if pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() {
+        let is_top_level = context == pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
+        let is_alone = change == Change::Rename || !pg_sys::IsInTransactionBlock(is_top_level);
+        if !is_alone || pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() {
             return;
         }
-        let database = pg_sys::get_database_oid(name, true);
-        // The session's own can be copied, and nothing else.
-        let is_refused = database == pg_sys::MyDatabaseId && lock != COPY_LOCK;
-        // Without a slot there is no worker. Who may not give the command must not lock either.
-        let has_slot = wake::board().is_some_and(|board| board.find(database).is_some());
-        if is_refused || !has_slot || !is_owner(database) {
-            return;
+        loop {
+            let database = pg_sys::get_database_oid(name, true);
+            // Without a slot there is no worker. Who may not give the command must not lock either.
+            let has_slot = wake::board().is_some_and(|board| board.find(database).is_some());
+            if !has_slot || !change.is_allowed(database) {
+                return;
+            }
+            let lock = change.lock();
+            pg_sys::LockSharedObject(pg_sys::DatabaseRelationId, database, 0, lock);
+            // While this waited, another database may have got the name.
+            if pg_sys::get_database_oid(name, true) == database {
+                return send_workers_away(database);
+            }
+            pg_sys::UnlockSharedObject(pg_sys::DatabaseRelationId, database, 0, lock);
         }
-        pg_sys::LockSharedObject(pg_sys::DatabaseRelationId, database, 0, lock);
-        send_workers_away(database);
-    }
-}
-
-/// A database that a command needs to itself.
-struct Need {
-    name: *const c_char,
-    /// What the command takes on it.
-    lock: pg_sys::LOCKMODE,
-}
-
-const COPY_LOCK: pg_sys::LOCKMODE = pg_sys::ShareLock as pg_sys::LOCKMODE;
-const CHANGE_LOCK: pg_sys::LOCKMODE = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
-
-/// What a command needs; `None`: no database.
-///
-/// # Safety
-///
-/// It is a node of the parser's.
-#[allow(unsafe_code)]
-unsafe fn need_of(command: *mut pg_sys::Node) -> Option<Need> {
-    use pg_sys::NodeTag::*;
-    let change = |name: *mut c_char| Need {
-        name,
-        lock: CHANGE_LOCK,
-    };
-    // SAFETY: a node has the form that its tag says.
-    unsafe {
-        match (*command).type_ {
-            T_CreatedbStmt => {
-                let options = (*command.cast::<pg_sys::CreatedbStmt>()).options;
-                let template = find_option(options, c"template")?;
-                // `template default` has no argument.
-                (!(*template).arg.is_null()).then(|| Need {
-                    name: pg_sys::defGetString(template),
-                    lock: COPY_LOCK,
-                })
-            }
-            T_RenameStmt => {
-                let rename = &*command.cast::<pg_sys::RenameStmt>();
-                (rename.renameType == pg_sys::ObjectType::OBJECT_DATABASE)
-                    .then(|| change(rename.subname))
-            }
-            T_AlterDatabaseStmt => {
-                let alter = &*command.cast::<pg_sys::AlterDatabaseStmt>();
-                find_option(alter.options, c"tablespace")?;
-                Some(change(alter.dbname))
-            }
-            T_DropdbStmt => Some(change((*command.cast::<pg_sys::DropdbStmt>()).dbname)),
-            _ => None,
-        }
-    }
-}
-
-/// # Safety
-///
-/// It is a list of the parser's options.
-#[allow(unsafe_code)]
-unsafe fn find_option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
-    // SAFETY: elements and their names are the parser's.
-    unsafe {
-        PgList::<pg_sys::DefElem>::from_pg(options)
-            .iter_ptr()
-            .find(|option| CStr::from_ptr((**option).defname) == name)
-    }
-}
-
-/// Whether the current user owns a database, as a superuser does.
-#[allow(unsafe_code)]
-fn is_owner(database: pg_sys::Oid) -> bool {
-    // SAFETY: looks into a catalog, within a transaction.
-    unsafe {
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
-        return pg_sys::pg_database_ownercheck(database, pg_sys::GetUserId());
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-        return pg_sys::object_ownercheck(
-            pg_sys::DatabaseRelationId,
-            database,
-            pg_sys::GetUserId(),
-        );
     }
 }
 

@@ -4,7 +4,10 @@
 //! start each database gets a worker that looks, and ends if it is not. From then on the launcher
 //! sleeps until somebody wakes it: a commit with callbacks in a database without worker, a worker
 //! that ended, or one that could not be started yet, also because a command has the database to
-//! itself.
+//! itself, or the database takes no connections.
+//!
+//! At the start, templates get none: what they owe is for their copies. Later, one that asks gets
+//! its worker as any other.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -34,6 +37,9 @@ const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(60);
 /// How often a database is looked at that a command has to itself.
 const HELD_LOOK: Duration = Duration::from_millis(100);
 
+/// How often a database is looked at that takes no connections: that may last.
+const CLOSED_LOOK: Duration = Duration::from_secs(2);
+
 /// Registers the launcher with the postmaster.
 pub fn register() {
     BackgroundWorkerBuilder::new("pgrx-ext launcher")
@@ -54,7 +60,7 @@ pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::connect_worker_to_spi(None, None);
     if let Some(board) = wake::board() {
         board.occupy_launcher();
-        for database in databases() {
+        for database in databases_at_start() {
             // One that does not have the extension ends the worker, which is then not wanted.
             if let Some(slot) = board.claim(database) {
                 slot.wanted.store(true, SeqCst);
@@ -82,32 +88,24 @@ struct Start {
 /// Starts the workers that are wanted and not there, frees the slots of databases that are gone;
 /// says how long to sleep at most.
 fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Option<Duration> {
-    let without_worker = || {
-        board
-            .slots()
-            .iter()
-            .filter(|slot| slot.pid.load(SeqCst) == 0)
-    };
-    if without_worker().all(|slot| slot.database().is_none()) {
-        return None;
-    }
-    let databases = databases();
     let now = Instant::now();
     let mut sleep = None;
-    for slot in without_worker() {
-        let Some(database) = slot.database() else {
+    for slot in board.slots() {
+        let Some(database) = slot.database().filter(|_| slot.pid.load(SeqCst) == 0) else {
             continue;
         };
-        if !databases.contains(&database) {
+        let state = BackgroundWorker::transaction(|| state_of(database));
+        if state == State::Gone {
             slot.free();
             starts.remove(&database);
         } else if slot.wanted.load(SeqCst) {
             if slot.was_told_to_stop.swap(false, SeqCst) {
                 starts.remove(&database);
             }
-            let pause = match BackgroundWorker::transaction(|| aside::is_held(database)) {
-                true => HELD_LOOK,
-                false => start_in_time(database, starts, now),
+            let pause = match state {
+                State::Held => HELD_LOOK,
+                State::Closed => CLOSED_LOOK,
+                State::Open | State::Gone => start_in_time(database, starts, now),
             };
             sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
         } else {
@@ -116,6 +114,28 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
         }
     }
     sleep
+}
+
+/// Whether a worker can connect to a database.
+#[derive(PartialEq)]
+enum State {
+    Open,
+    /// A command has it to itself.
+    Held,
+    /// It takes no connections.
+    Closed,
+    /// It was dropped.
+    Gone,
+}
+
+/// Within a transaction.
+fn state_of(database: pg_sys::Oid) -> State {
+    match row_of(database) {
+        None => State::Gone,
+        Some(_) if aside::is_held(database) => State::Held,
+        Some(row) if takes_connections(&row) => State::Open,
+        Some(_) => State::Closed,
+    }
 }
 
 /// Starts a worker unless it was started a moment ago; says when to look again.
@@ -142,8 +162,8 @@ fn start_in_time(
     pause
 }
 
-#[allow(unsafe_code)]
 /// Registers a worker for a database; `None` if there is no room for one.
+#[allow(unsafe_code)]
 fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
     // SAFETY: a constant of this process.
     let own_pid = unsafe { pg_sys::MyProcPid };
@@ -159,9 +179,32 @@ fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
         .ok()
 }
 
+/// What the catalog says of a database; `None`: it is gone. Within a transaction.
+#[allow(unsafe_code)]
+pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
+    // SAFETY: a look into a shared catalog within a transaction, as a process without database
+    // can do it; a tuple of pg_database has its form, and is copied before it is released.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, database.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let row = *pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+        pg_sys::ReleaseSysCache(tuple);
+        Some(row)
+    }
+}
+
+/// Whether a worker can connect to a database: `allow_connections` is on, and no interrupted
+/// `drop database` has left it invalid.
+pub fn takes_connections(row: &pg_sys::FormData_pg_database) -> bool {
+    row.datallowconn && row.datconnlimit != pg_sys::DATCONNLIMIT_INVALID_DB
+}
+
 /// All databases that one can connect to, less templates.
 #[allow(unsafe_code)]
-fn databases() -> Vec<pg_sys::Oid> {
+fn databases_at_start() -> Vec<pg_sys::Oid> {
     BackgroundWorker::transaction(|| {
         let mut found = Vec::new();
         // SAFETY: a scan of a shared catalog within a transaction, as a process without database
@@ -175,9 +218,9 @@ fn databases() -> Vec<pg_sys::Oid> {
                 if tuple.is_null() {
                     break;
                 }
-                let database = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-                if database.datallowconn && !database.datistemplate {
-                    found.push(database.oid);
+                let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+                if takes_connections(row) && !row.datistemplate {
+                    found.push(row.oid);
                 }
             }
             pg_sys::heap_endscan(scan);

@@ -1,5 +1,9 @@
 //! Whoever needs a database to himself gets it: the worker stands aside, and comes back.
 
+mod copies;
+mod endings;
+mod rights;
+
 use std::thread;
 
 use postgres::Client;
@@ -7,7 +11,7 @@ use postgres::error::SqlState;
 
 use crate::hostile::error_of;
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
-use crate::support::{Answer, Cluster, Receiver, wait_for, wait_for_some};
+use crate::support::{Answer, Cluster, wait_for};
 
 /// The worker process of a database, as anybody sees it.
 fn worker_of(session: &mut Client, database: &str) -> Option<i32> {
@@ -34,8 +38,8 @@ fn deserted_shop<'a>(cluster: &'a Cluster, name: &'static str) -> Shop<'a> {
 
 fn desert(shop: &mut Shop) {
     shop.client = shop.cluster.connect("postgres");
-    // PostgreSQL fails such a command when it has waited so long.
-    shop.sql("set statement_timeout = '5s'");
+    // By itself, PostgreSQL fails such a command after five seconds.
+    shop.sql(&format!("set statement_timeout = {}", PATIENCE.as_millis()));
 }
 
 /// Somebody is back in the shop, and so is the worker.
@@ -123,152 +127,51 @@ fn a_command_waits_for_requests_in_flight_no_longer_than_a_stop_does() {
 }
 
 #[test]
-fn the_worker_is_back_after_a_command_that_failed() {
-    let mut shop = deserted_shop(shared_cluster(), "failing");
-    let before = wait_for_some(PATIENCE, "a worker", || {
-        worker_of(&mut shop.client, "failing")
-    });
-    let (code, message) = error_of(&mut shop.client, "create database failing template failing");
-    assert_eq!(code, SqlState::DUPLICATE_DATABASE, "{message}");
-    assert_eq!(message, "database \"failing\" already exists");
-    wait_for(PATIENCE, "another worker", || {
-        worker_of(&mut shop.client, "failing").is_some_and(|pid| pid != before)
-    });
-    reopen(&mut shop);
-}
-
-#[test]
-fn the_worker_is_back_after_a_command_that_was_rolled_back() {
-    let mut shop = deserted_shop(shared_cluster(), "undecided");
-    // A transaction looks at pg_stat_activity only once.
-    let mut elsewhere = shop.cluster.connect("postgres");
-    shop.sql("begin; savepoint before; alter database undecided rename to decided");
-    assert_eq!(worker_of(&mut elsewhere, "undecided"), None);
-    shop.sql("rollback to before");
-    wait_for(
-        PATIENCE,
-        "the worker is back, within the transaction",
-        || worker_of(&mut elsewhere, "undecided").is_some(),
-    );
-    shop.sql("alter database undecided rename to decided");
-    shop.sql("rollback");
-    reopen(&mut shop);
-}
-
-#[test]
-fn no_worker_starts_while_a_command_has_the_database_to_itself() {
-    let cluster = cluster().start();
-    let mut shop = deserted_shop(&cluster, "held");
-    shop.sql("begin; alter database held rename to kept");
-    // The launcher has been at work since.
-    let mut neighbour = Shop::open(&cluster, "neighbour");
-    neighbour.insert([1]);
-    neighbour.wait_until_delivered();
-    let waiting = "select count(*) from pg_locks where not granted";
-    assert_eq!(neighbour.number(waiting), 0);
-    shop.sql("commit");
-    shop.database = "kept";
-    reopen(&mut shop);
-    assert!(!cluster.log().contains("FATAL"), "a worker came too early");
-}
-
-#[test]
-fn the_worker_is_back_after_a_command_that_was_cancelled_while_it_waited() {
-    let cluster = cluster().conf("s2s.shutdown_grace = '1min'").start();
-    let options = ", timeout '2min', retry_schedule '1s'";
-    let mut shop = Shop::open_with(&cluster, "cancelled", options);
-    shop.receiver.answer_with(|_| Answer::Stall);
-    shop.insert([1]);
-    shop.receiver.wait_for(1, PATIENCE);
-    desert(&mut shop);
-    shop.sql("set statement_timeout = '200ms'");
-    let (code, message) = error_of(&mut shop.client, "drop database cancelled");
-    assert_eq!(code, SqlState::QUERY_CANCELED, "{message}");
-    assert!(
-        !cluster.log().contains("s2s: worker stopped"),
-        "it still waits for an answer"
-    );
-    let address = shop.receiver.address();
-    drop(std::mem::replace(&mut shop.receiver, Receiver::new()));
-    shop.receiver = Receiver::at(address);
-    shop.reconnect();
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1]);
-}
-
-#[test]
 fn the_worker_stands_aside_until_a_command_ends_and_says_so() {
-    let cluster = shared_cluster();
-    let mut shop = Shop::open(cluster, "dying");
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "dying");
     shop.insert([1]);
     shop.wait_until_delivered();
     shop.wait_until_idle();
     assert_eq!(hint(&mut shop), "");
-    // It waits for our own session to leave the shop.
-    let command = thread::spawn(|| {
-        let mut session = cluster.connect("postgres");
-        session.batch_execute("create database heir template dying")
+    // The command has its database's lock already when it waits for this one.
+    let mut catalog = cluster.connect("postgres");
+    catalog
+        .batch_execute("begin; lock table pg_catalog.pg_database in share mode")
+        .expect("a lock");
+    thread::scope(|scope| {
+        let command = scope.spawn(|| {
+            let mut session = cluster.connect("postgres");
+            session.batch_execute("alter database dying rename to dead")
+        });
+        wait_for(PATIENCE, "the hint", || {
+            hint(&mut shop)
+                == "The worker stands aside for a command that copies, renames, moves or drops the \
+                    database, and is back afterwards."
+        });
+        shop.insert([2]);
+        shop.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where query like 'alter database dying%'",
+        );
+        let ended = command.join().expect("a thread");
+        let code = ended.expect_err("it was terminated").code().cloned();
+        // The connection may be closed before the client has read why.
+        assert!(
+            code.is_none_or(|code| code == SqlState::ADMIN_SHUTDOWN),
+            "it waited in vain"
+        );
     });
-    wait_for(PATIENCE, "the hint", || {
-        hint(&mut shop)
-            == "The worker stands aside for a command that copies, renames, moves or drops the \
-                database, and is back afterwards."
-    });
-    shop.insert([2]);
-    shop.sql(
-        "select pg_terminate_backend(pid) from pg_stat_activity where query like 'create database heir%'",
-    );
-    let ended = command.join().expect("a thread");
-    let code = ended.expect_err("it was terminated").code().cloned();
-    // The connection may be closed before the client has read why.
-    assert!(
-        code.is_none_or(|code| code == SqlState::ADMIN_SHUTDOWN),
-        "it waited in vain"
-    );
     shop.wait_until_delivered();
     assert_eq!(hint(&mut shop), "");
     assert_eq!(shop.received(), [1, 2]);
 }
 
 #[test]
-fn a_copy_sends_what_the_original_owes_when_its_own_worker_starts() {
-    let mut shop = Shop::open_with(shared_cluster(), "original", ", paused 'true'");
-    shop.insert([1, 2]);
-    shop.wait_until_idle();
-    desert(&mut shop);
-    shop.sql("create database duplicate template original");
-    shop.sql("create database beginner template original");
-    shop.database = "duplicate";
-    shop.reconnect();
-    assert_eq!(
-        hint(&mut shop),
-        "The worker starts with the next callback that is queued here, with s2s.wake(), or with \
-         the server."
-    );
-    shop.insert([3]);
-    shop.wait_until_idle();
-    assert_eq!(shop.received(), [] as [i64; 0], "it is paused as well");
-    shop.sql("alter server games_nl options (drop paused)");
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1, 2, 3]);
-    shop.database = "beginner";
-    shop.reconnect();
-    shop.sql("delete from s2s.queue; alter server games_nl options (drop paused)");
-    shop.insert([4]);
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1, 2, 3, 4]);
-    shop.database = "original";
-    shop.reconnect();
-    shop.sql("alter server games_nl options (drop paused)");
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1, 1, 2, 2, 3, 4]);
-}
-
-#[test]
 fn who_may_not_do_it_does_not_send_the_worker_away() {
     let cluster = shared_cluster();
     let mut shop = deserted_shop(cluster, "guarded");
-    shop.sql("create role passer_by login createdb");
+    shop.sql("create role passer_by login createdb; create role settler login");
+    shop.sql("alter database guarded owner to settler");
     let worker = worker_of(&mut shop.client, "guarded");
     assert!(worker.is_some());
     let mut passer_by = cluster.connect_as("passer_by", "postgres");
@@ -282,6 +185,14 @@ fn who_may_not_do_it_does_not_send_the_worker_away() {
         let (code, message) = error_of(&mut passer_by, command);
         assert_eq!(code, SqlState::INSUFFICIENT_PRIVILEGE, "{message}");
     }
+    let mut settler = cluster.connect_as("settler", "postgres");
+    for command in [
+        "create database loot template guarded",
+        "alter database guarded rename to loot",
+    ] {
+        let (code, message) = error_of(&mut settler, command);
+        assert_eq!(code, SqlState::INSUFFICIENT_PRIVILEGE, "{message}");
+    }
     for (before, command, refusal) in [
         (
             "begin read only",
@@ -289,7 +200,32 @@ fn who_may_not_do_it_does_not_send_the_worker_away() {
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ),
         (
+            "rollback; begin",
+            "create database loot template guarded",
+            SqlState::ACTIVE_SQL_TRANSACTION,
+        ),
+        (
+            "rollback; begin",
+            "alter database guarded set tablespace pg_default",
+            SqlState::ACTIVE_SQL_TRANSACTION,
+        ),
+        (
+            "rollback; begin",
+            "drop database guarded",
+            SqlState::ACTIVE_SQL_TRANSACTION,
+        ),
+        (
             "rollback",
+            "do $$ begin execute 'drop database guarded'; end $$",
+            SqlState::ACTIVE_SQL_TRANSACTION,
+        ),
+        (
+            "alter database guarded is_template true",
+            "drop database guarded",
+            SqlState::WRONG_OBJECT_TYPE,
+        ),
+        (
+            "alter database guarded is_template false",
             "drop database nobody",
             SqlState::INVALID_CATALOG_NAME,
         ),
