@@ -62,9 +62,9 @@ fn an_idle_worker_blocks_nobody() {
     shop.wait_until_idle();
     let mut elsewhere = cluster.connect("postgres");
     elsewhere
-        .batch_execute("set statement_timeout = '5s'")
+        .batch_execute("set statement_timeout = '20s'")
         .expect("a setting");
-    shop.sql("set statement_timeout = '5s'");
+    shop.sql("set statement_timeout = '20s'");
     for statement in [
         "vacuum full s2s.queue",
         "vacuum full s2s.attempt",
@@ -105,7 +105,7 @@ fn no_transaction_is_open_while_a_request_is_on_the_wire() {
                   from pg_stat_activity
                   where backend_type = 'pgrx-ext worker' and datname = current_database()";
     wait_for(PATIENCE, "no transaction", || shop.text(worker) == "idle");
-    shop.sql("set statement_timeout = '5s'");
+    shop.sql("set statement_timeout = '20s'");
     shop.sql("vacuum full s2s.queue");
     assert_eq!(shop.status(1), "waiting");
 }
