@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn cluster() -> Builder<'static> {
     Cluster::builder()
         .conf("s2s.allow_private_addresses = on")
-        .conf("max_worker_processes = 64")
+        .conf("max_worker_processes = 128")
 }
 
 /// The cluster of the tests that leave the server running.
