@@ -61,9 +61,19 @@ cross join lateral (
     limit 1
 ) later";
 
+/// What becomes of a callback that is tried again or parked, by a row `o` of outcomes.
+macro_rules! set_fate {
+    () => {
+        "set due_at = case when o.pause < 0 then 'infinity'
+                  else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
+    attempts = o.attempt,
+    last_error = o.message"
+    };
+}
+
 /// Records attempts, each with what becomes of its callback, and returns the callbacks that are not
 /// where they were read: somebody cancelled them, or changed when they are due.
-pub const RECORD: &str = "
+pub const RECORD: &str = concat!("
 with outcome as (
     -- Unqualified: only so does it take several arrays, and then it is always pg_catalog's.
     select * from unnest(
@@ -78,10 +88,9 @@ with outcome as (
     returning q.id
 ), later as (
     update s2s.queue q
-    set due_at = case when o.pause < 0 then 'infinity'
-                      else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
-        attempts = o.attempt,
-        last_error = o.message
+    ",
+    set_fate!(),
+    "
     from outcome o
     where o.pause is not null
       and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
@@ -95,11 +104,12 @@ with outcome as (
     from outcome o
 )
 select o.callback_id from outcome o
-where o.callback_id not in (select gone.id from gone union all select later.id from later)";
+where o.callback_id not in (select gone.id from gone union all select later.id from later)");
 
 /// What becomes of callbacks that are not where they were read, wherever they are now. One that
 /// somebody cancelled stays gone.
-pub const RECORD_MOVED: &str = "
+pub const RECORD_MOVED: &str = concat!(
+    "
 with outcome as (
     select * from unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::bigint[])
     as o(callback_id, server, attempt, message, pause)
@@ -108,26 +118,34 @@ with outcome as (
     where o.pause is null and q.server = o.server and q.id = o.callback_id
 )
 update s2s.queue q
-set due_at = case when o.pause < 0 then 'infinity'
-                  else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
-    attempts = o.attempt,
-    last_error = o.message
+",
+    set_fate!(),
+    "
 from outcome o
-where o.pause is not null and q.server = o.server and q.id = o.callback_id";
+where o.pause is not null and q.server = o.server and q.id = o.callback_id"
+);
+
+/// Those of the 1000 first attempts that are older than `$1` seconds.
+macro_rules! from_expired {
+    () => {
+        "from (select a.id, a.started_at from s2s.attempt a order by a.id limit 1000) first
+    where first.started_at < pg_catalog.now() - $1 * interval '1 second'"
+    };
+}
 
 /// Whether there are attempts that are older than `$1` seconds among the 1000 first.
-pub const ANY_EXPIRED: &str = "
-select exists (
-    select from (select a.started_at from s2s.attempt a order by a.id limit 1000) first
-    where first.started_at < pg_catalog.now() - $1 * interval '1 second')";
+pub const ANY_EXPIRED: &str = concat!("select exists (select ", from_expired!(), ")");
 
 /// Deletes attempts that are older than `$1` seconds, of the 1000 first.
-pub const EXPIRE: &str = "
+pub const EXPIRE: &str = concat!(
+    "
 delete from s2s.attempt
 where id = any (array(
     select first.id
-    from (select a.id, a.started_at from s2s.attempt a order by a.id limit 1000) first
-    where first.started_at < pg_catalog.now() - $1 * interval '1 second'))";
+    ",
+    from_expired!(),
+    "))"
+);
 
 /// Makes a callback due, as if it had never been tried: again it stands before the later ones of
 /// its transaction.
@@ -197,9 +215,22 @@ where a.verdict in ('retry', 'failed')
 order by a.id desc
 limit 1";
 
+/// Whether a trigger `t` is one of ours: it calls our functions, and is not the copy that a partition
+/// has of its parent's.
+macro_rules! is_ours {
+    () => {
+        "t.tgparentid = 0 and exists (
+    select from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where p.oid = t.tgfoid and n.nspname = 's2s'
+      and p.proname in ('report_lead', 'report_sale', 'edit_transaction'))"
+    };
+}
+
 /// Triggers made by the current command, or on tables that it made or changed, that call our
 /// functions, with the tables they are on.
-pub const TRIGGERS_OF_COMMAND: &str = "
+pub const TRIGGERS_OF_COMMAND: &str = concat!(
+    "
 select t.oid, t.tgrelid
 from (
     select t.oid from pg_catalog.pg_event_trigger_ddl_commands() c
@@ -211,27 +242,28 @@ from (
     where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
 ) found
 join pg_catalog.pg_trigger t on t.oid = found.oid
-join pg_catalog.pg_proc p on p.oid = t.tgfoid
-join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction') and t.tgparentid = 0
-order by t.oid";
+where ",
+    is_ours!(),
+    "
+order by t.oid"
+);
 
 /// Triggers that call our functions and name a server that does not exist: name, table, server.
 /// (The database's encoding is UTF8, and arguments are kept with a zero byte after each.)
-pub const TRIGGERS_WITHOUT_SERVER: &str = "
+pub const TRIGGERS_WITHOUT_SERVER: &str = concat!("
 select t.tgname::text, c.relname::text, named.server
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
-join pg_catalog.pg_proc p on p.oid = t.tgfoid
-join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 cross join lateral (
     select pg_catalog.convert_from(
         pg_catalog.substring(t.tgargs, 1, pg_catalog.position(t.tgargs, pg_catalog.decode('00', 'hex')) - 1), 'UTF8')
 ) named(server)
-where n.nspname = 's2s' and p.proname in ('report_lead', 'report_sale', 'edit_transaction')
-  and t.tgparentid = 0 and t.tgnargs > 0
+where ",
+    is_ours!(),
+    "
+  and t.tgnargs > 0
   and not exists (select from pg_catalog.pg_foreign_server s where s.srvname = named.server)
-order by t.oid";
+order by t.oid");
 
 /// Whether the extension is in this database, with its tables.
 #[allow(unsafe_code)]
