@@ -88,13 +88,17 @@ struct Start {
 /// Starts the workers that are wanted and not there, frees the slots of databases that are gone;
 /// says how long to sleep at most.
 fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Option<Duration> {
+    let without_worker: Vec<_> = BackgroundWorker::transaction(|| {
+        let slots = board.slots().iter();
+        let without_worker = slots.filter_map(|slot| {
+            let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
+            Some((slot, database, state_of(database)))
+        });
+        without_worker.collect()
+    });
     let now = Instant::now();
     let mut sleep = None;
-    for slot in board.slots() {
-        let Some(database) = slot.database().filter(|_| slot.pid.load(SeqCst) == 0) else {
-            continue;
-        };
-        let state = BackgroundWorker::transaction(|| state_of(database));
+    for (slot, database, state) in without_worker {
         if state == State::Gone {
             slot.free();
             starts.remove(&database);
