@@ -45,8 +45,12 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         // Servers or user mappings were changed, or an extension is about to go.
         _ => {
             wake::reload_at_commit();
-            let goes = tag.starts_with(b"DROP") && tag != b"DROP EXTENSION";
-            return match goes || is_rename {
+            let leaves_triggers = match tag {
+                b"ALTER SERVER" => is_rename,
+                b"DROP SERVER" | b"DROP FOREIGN DATA WRAPPER" | b"DROP OWNED" => true,
+                _ => false,
+            };
+            return match leaves_triggers {
                 true => warn_of_no_server().map_err(super::error::spi),
                 false => Ok(()),
             };
