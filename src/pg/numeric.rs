@@ -35,10 +35,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for NumericText<'fcx> {
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: the argument is a numeric or NULL.
-        match unsafe { arg.unbox_arg_using_from_datum::<NumericText>() } {
-            Some(text) => Nullable::Valid(text),
-            None => Nullable::Null,
-        }
+        unsafe { arg.unbox_arg_using_from_datum::<NumericText>() }.into()
     }
 }
 

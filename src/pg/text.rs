@@ -35,10 +35,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text<'fcx> {
     #[inline]
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: the argument is a text or NULL.
-        match unsafe { arg.unbox_arg_using_from_datum::<Text>() } {
-            Some(text) => Nullable::Valid(text),
-            None => Nullable::Null,
-        }
+        unsafe { arg.unbox_arg_using_from_datum::<Text>() }.into()
     }
 }
 
