@@ -21,6 +21,13 @@ fn worker_of(session: &mut Client, database: &str) -> Option<i32> {
     Some(row.get(0))
 }
 
+/// Waits until a database has its worker, which may have stood aside.
+fn wait_for_worker(session: &mut Client, database: &str) {
+    wait_for(PATIENCE, "a worker", || {
+        worker_of(session, database).is_some()
+    });
+}
+
 /// Why there is no worker; empty if there is one.
 fn hint(shop: &mut Shop) -> String {
     shop.text("select hint from s2s.worker_status()")
@@ -53,9 +60,7 @@ fn reopen(shop: &mut Shop) {
 fn a_database_with_an_idle_worker_can_be_copied() {
     let mut shop = deserted_shop(shared_cluster(), "copied");
     shop.sql("create database copy template copied");
-    wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "copied").is_some()
-    });
+    wait_for_worker(&mut shop.client, "copied");
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
 }
@@ -64,9 +69,7 @@ fn a_database_with_an_idle_worker_can_be_copied() {
 fn a_database_with_an_idle_worker_can_be_renamed() {
     let mut shop = deserted_shop(shared_cluster(), "renamed");
     shop.sql("alter database renamed rename to renewed");
-    wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "renewed").is_some()
-    });
+    wait_for_worker(&mut shop.client, "renewed");
     shop.database = "renewed";
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
@@ -82,9 +85,7 @@ fn a_database_with_an_idle_worker_can_be_moved() {
         place.display()
     ));
     shop.sql("alter database relocated set tablespace elsewhere");
-    wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "relocated").is_some()
-    });
+    wait_for_worker(&mut shop.client, "relocated");
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
 }
@@ -101,9 +102,7 @@ fn one_command_after_the_other_does_not_keep_the_worker_away() {
     let mut shop = deserted_shop(shared_cluster(), "in_a_row_0");
     for n in 0..6 {
         let (before, after) = (format!("in_a_row_{n}"), format!("in_a_row_{}", n + 1));
-        wait_for(PATIENCE, "the worker is back", || {
-            worker_of(&mut shop.client, &before).is_some()
-        });
+        wait_for_worker(&mut shop.client, &before);
         shop.sql(&format!("alter database {before} rename to {after}"));
     }
     shop.database = "in_a_row_6";

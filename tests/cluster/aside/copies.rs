@@ -1,6 +1,6 @@
 //! The usual ways of copying a database, and what the copy sends.
 
-use super::{desert, deserted_shop, hint, reopen, worker_of};
+use super::{desert, deserted_shop, hint, reopen, wait_for_worker, worker_of};
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
 use crate::support::wait_for;
 
@@ -43,9 +43,7 @@ fn the_worker_of_a_database_that_is_made_a_template_and_copied_is_back() {
     let mut shop = deserted_shop(shared_cluster(), "pattern");
     shop.sql("alter database pattern is_template true");
     shop.sql("create database from_pattern template pattern");
-    wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "pattern").is_some()
-    });
+    wait_for_worker(&mut shop.client, "pattern");
     shop.sql("create database from_pattern_too template pattern");
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
@@ -58,9 +56,7 @@ fn the_worker_of_a_database_that_is_closed_and_copied_is_back_when_it_is_open() 
     shop.sql("create database from_closed template closed");
     assert_eq!(worker_of(&mut shop.client, "closed"), None);
     shop.sql("alter database closed allow_connections true");
-    wait_for(PATIENCE, "the worker is back", || {
-        worker_of(&mut shop.client, "closed").is_some()
-    });
+    wait_for_worker(&mut shop.client, "closed");
     reopen(&mut shop);
     assert_eq!(shop.received(), [1, 2]);
 }
@@ -117,12 +113,7 @@ fn what_is_copied_by_default_may_have_a_worker() {
         .batch_execute("create extension \"pgrx-ext\"")
         .expect("create extension");
     let mut session = cluster.connect("postgres");
-    let mut worker_is_there = || {
-        wait_for(PATIENCE, "a worker", || {
-            worker_of(&mut session, "template1").is_some()
-        });
-    };
-    worker_is_there();
+    wait_for_worker(&mut session, "template1");
     cluster.empty_database("plain");
-    worker_is_there();
+    wait_for_worker(&mut session, "template1");
 }
