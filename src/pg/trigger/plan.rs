@@ -5,6 +5,7 @@
 //! more, the user's statement succeeds all the same, and a callback with what is known of the row
 //! is parked with the reason.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -60,6 +61,15 @@ enum Part {
         place: usize,
         output: OutputFunction,
     },
+}
+
+impl Part {
+    fn text<'a>(&'a self, row: &'a Row) -> Cow<'a, str> {
+        match self {
+            Part::Text(text) => text.into(),
+            Part::Column { place, output } => row.text(*place, output),
+        }
+    }
 }
 
 /// What a row comes to.
@@ -123,7 +133,8 @@ impl Plan {
     ///
     /// # Safety
     ///
-    /// The slot holds such a row as long as what is returned lives.
+    /// The slot holds such a row as long as what is returned lives; so does the current memory
+    /// context.
     #[allow(unsafe_code)]
     pub unsafe fn row(&self, slot: *mut pg_sys::TupleTableSlot) -> Row {
         // SAFETY: as the caller says.
@@ -131,23 +142,19 @@ impl Plan {
     }
 
     /// What the row says.
-    pub fn said(&self, row: &Row) -> Parameters<'_> {
-        let mut said = Parameters::new();
-        for (name, parts) in &self.parameters {
-            if let [Part::Text(text)] = parts.as_slice() {
-                said.set(name.as_str(), text.as_str());
-                continue;
-            }
-            let mut text = String::new();
-            for part in parts {
-                match part {
-                    Part::Text(literal) => text.push_str(literal),
-                    Part::Column { place, output } => row.append(&mut text, *place, output),
-                }
-            }
-            said.set(name.as_str(), text);
-        }
-        said
+    pub fn said<'a>(&'a self, row: &'a Row) -> Parameters<'a> {
+        let text = |parts: &'a [Part]| match parts {
+            [part] => part.text(row),
+            parts => parts
+                .iter()
+                .map(|part| part.text(row))
+                .collect::<String>()
+                .into(),
+        };
+        self.parameters
+            .iter()
+            .map(|(name, parts)| (name.as_str(), text(parts)))
+            .collect()
     }
 
     /// Whether it can be sent.

@@ -1,5 +1,6 @@
 //! A row of a table with a trigger, and how its values become text.
 
+use std::borrow::Cow;
 use std::cell::UnsafeCell;
 use std::ffi::CStr;
 
@@ -15,7 +16,8 @@ impl Row {
     ///
     /// # Safety
     ///
-    /// The slot holds a row of the table that the plan was made for, as long as this lives.
+    /// The slot holds a row of the table that the plan was made for, as long as this lives; so
+    /// does the current memory context.
     #[allow(unsafe_code)]
     pub unsafe fn new(slot: *mut pg_sys::TupleTableSlot, columns: usize) -> Row {
         // SAFETY: as the caller says; the table has so many columns.
@@ -27,13 +29,15 @@ impl Row {
         Row(slot)
     }
 
-    /// Appends a column's value as text; nothing for NULL.
+    /// A column's value as text; nothing for NULL.
     #[allow(unsafe_code)]
-    pub fn append(&self, text: &mut String, place: usize, output: &OutputFunction) {
-        // SAFETY: the column was taken apart; the output function is that of its type.
+    pub fn text(&self, place: usize, output: &OutputFunction) -> Cow<'_, str> {
+        // SAFETY: the column was taken apart; the output function is that of its type. The text is
+        // in the current memory context.
         unsafe {
-            if !*(*self.0).tts_isnull.add(place) {
-                output.append(text, *(*self.0).tts_values.add(place));
+            match *(*self.0).tts_isnull.add(place) {
+                true => "".into(),
+                false => output.text(*(*self.0).tts_values.add(place)),
             }
         }
     }
@@ -58,15 +62,14 @@ impl OutputFunction {
         output
     }
 
-    /// Appends a value as text.
+    /// A value as text, in the current memory context.
     ///
     /// # Safety
     ///
-    /// `value` is of the function's type.
+    /// `value` is of the function's type; the current memory context lives as long as the text.
     #[allow(unsafe_code)]
-    unsafe fn append(&self, text: &mut String, value: pg_sys::Datum) {
-        // SAFETY: as the caller says. It returns a NUL-terminated string in the current context.
-        let output = unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.0.get(), value)) };
-        text.push_str(&output.to_string_lossy());
+    unsafe fn text<'a>(&self, value: pg_sys::Datum) -> Cow<'a, str> {
+        // SAFETY: as the caller says. The function returns a NUL-terminated string.
+        unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.0.get(), value)) }.to_string_lossy()
     }
 }
