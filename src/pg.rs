@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 
 mod aside;
 mod click_id;
+mod database;
 mod ddl;
 mod edits;
 mod error;

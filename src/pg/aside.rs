@@ -25,9 +25,6 @@ const LOOK: Duration = Duration::from_millis(2);
 /// then waits for other sessions.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What a process takes on its database while it connects.
-const CONNECT_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
-
 /// The hook that was there before ours.
 static PREVIOUS: OnceLock<pg_sys::ProcessUtility_hook_type> = OnceLock::new();
 
@@ -181,27 +178,4 @@ fn connected_workers(database: pg_sys::Oid) -> Vec<i32> {
         }
     }
     found
-}
-
-/// Whether a command has, or waits for, a database to itself, so that nobody can connect to it.
-/// Within a transaction.
-#[allow(unsafe_code)]
-pub fn is_held(database: pg_sys::Oid) -> bool {
-    let tag = pg_sys::LOCKTAG {
-        locktag_field1: 0, // a shared object is in no database
-        locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
-        locktag_field3: database.to_u32(),
-        locktag_field4: 0,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
-        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
-    };
-    // SAFETY: within a transaction; the lock is released at once.
-    unsafe {
-        let taken = pg_sys::LockAcquire(&tag, CONNECT_LOCK, false, true);
-        if taken == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {
-            return true;
-        }
-        pg_sys::LockRelease(&tag, CONNECT_LOCK, false);
-    }
-    false
 }

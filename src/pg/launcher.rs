@@ -19,7 +19,7 @@ use pgrx::bgworkers::{
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::aside;
+use super::database::{self, State};
 use super::wake::{self, Board};
 
 /// The library's name: cargo-pgrx names it after the control file.
@@ -60,7 +60,7 @@ pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::connect_worker_to_spi(None, None);
     if let Some(board) = wake::board() {
         board.occupy_launcher();
-        for database in databases_at_start() {
+        for database in BackgroundWorker::transaction(databases_at_start) {
             // One that does not have the extension ends the worker, which is then not wanted.
             if let Some(slot) = board.claim(database) {
                 slot.wanted.store(true, SeqCst);
@@ -92,7 +92,7 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
         let slots = board.slots().iter();
         let without_worker = slots.filter_map(|slot| {
             let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
-            Some((slot, database, state_of(database)))
+            Some((slot, database, State::of(database)))
         });
         without_worker.collect()
     });
@@ -118,28 +118,6 @@ fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Opti
         }
     }
     sleep
-}
-
-/// Whether a worker can connect to a database.
-#[derive(PartialEq)]
-enum State {
-    Open,
-    /// A command has it to itself.
-    Held,
-    /// It takes no connections.
-    Closed,
-    /// It was dropped.
-    Gone,
-}
-
-/// Within a transaction.
-fn state_of(database: pg_sys::Oid) -> State {
-    match row_of(database) {
-        None => State::Gone,
-        Some(_) if aside::is_held(database) => State::Held,
-        Some(row) if takes_connections(&row) => State::Open,
-        Some(_) => State::Closed,
-    }
 }
 
 /// Starts a worker unless it was started a moment ago; says when to look again.
@@ -183,53 +161,10 @@ fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
         .ok()
 }
 
-/// What the catalog says of a database; `None`: it is gone. Within a transaction.
-#[allow(unsafe_code)]
-pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
-    // SAFETY: a look into a shared catalog within a transaction, as a process without database
-    // can do it; a tuple of pg_database has its form, and is copied before it is released.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, database.into());
-        if tuple.is_null() {
-            return None;
-        }
-        let row = *pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-        pg_sys::ReleaseSysCache(tuple);
-        Some(row)
-    }
-}
-
-/// Whether a worker can connect to a database: `allow_connections` is on, and no interrupted
-/// `drop database` has left it invalid.
-pub fn takes_connections(row: &pg_sys::FormData_pg_database) -> bool {
-    row.datallowconn && row.datconnlimit != pg_sys::DATCONNLIMIT_INVALID_DB
-}
-
-/// All databases that one can connect to, less templates.
-#[allow(unsafe_code)]
+/// All databases that take connections, less templates. Within a transaction.
 fn databases_at_start() -> Vec<pg_sys::Oid> {
-    BackgroundWorker::transaction(|| {
-        let mut found = Vec::new();
-        // SAFETY: a scan of a shared catalog within a transaction, as a process without database
-        // can do it; tuples of pg_database have its form.
-        unsafe {
-            let lock = pg_sys::AccessShareLock as i32;
-            let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
-            let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
-            loop {
-                let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
-                if tuple.is_null() {
-                    break;
-                }
-                let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-                if takes_connections(row) && !row.datistemplate {
-                    found.push(row.oid);
-                }
-            }
-            pg_sys::heap_endscan(scan);
-            pg_sys::table_close(catalog, lock);
-        }
-        found
-    })
+    let rows = database::rows().into_iter();
+    rows.filter(|row| database::takes_connections(row) && !row.datistemplate)
+        .map(|row| row.oid)
+        .collect()
 }

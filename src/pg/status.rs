@@ -7,11 +7,12 @@ use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
+use super::database::{self, State};
 use super::error::{self, PgResult};
 use super::queue::force_sync_commit;
 use super::wake::Slot;
 use super::worker::sql;
-use super::{aside, launcher, pause, queue, server, wake};
+use super::{pause, queue, server, wake};
 use crate::delivery::Callback;
 
 /// How often a waiting session looks whether the worker is idle.
@@ -66,14 +67,14 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
     // SAFETY: reads what shared memory says, and a variable.
     let (is_standby, database) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::MyDatabaseId) };
     let is_wanted = slot.wanted.load(SeqCst);
-    let row = launcher::row_of(database);
+    let state = State::of(database);
     if is_standby {
         "The server is a standby: the worker starts when it is promoted."
-    } else if aside::is_held(database) {
+    } else if state == State::Held {
         "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
-    } else if is_wanted && row.is_some_and(|row| !launcher::takes_connections(&row)) {
+    } else if is_wanted && state == State::Closed {
         "The database takes no connections: the worker starts seconds after alter database … allow_connections true."
-    } else if !is_wanted && row.is_some_and(|row| row.datistemplate) {
+    } else if !is_wanted && database::row_of(database).is_some_and(|row| row.datistemplate) {
         "The worker starts with the next callback that is queued here, or with s2s.wake(); not with the server, since the database is a template."
     } else if !is_wanted {
         "The worker starts with the next callback that is queued here, with s2s.wake(), or with the server."

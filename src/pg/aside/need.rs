@@ -12,7 +12,7 @@ use std::ffi::{CStr, c_char};
 use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 
-use crate::pg::launcher;
+use crate::pg::database;
 
 /// What `create database` copies if it does not say.
 const DEFAULT_TEMPLATE: &CStr = c"template1";
@@ -89,7 +89,7 @@ impl Change {
     /// Whether PostgreSQL lets the current user, in this session, change a database so.
     #[allow(unsafe_code)]
     pub fn is_allowed(self, database: pg_sys::Oid) -> bool {
-        let Some(row) = launcher::row_of(database) else {
+        let Some(row) = database::row_of(database) else {
             return false;
         };
         // SAFETY: variables, and looks into catalogs, within a transaction.

@@ -1,0 +1,100 @@
+//! Databases of the cluster: what the catalog and locks say of them.
+//!
+//! All of it within a transaction, but also in a process that is connected to none of them.
+
+use pgrx::pg_sys;
+
+/// What a process takes on its database while it connects.
+const CONNECT_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+
+/// Whether a worker can connect to a database.
+#[derive(Clone, Copy, PartialEq)]
+pub enum State {
+    /// It can.
+    Open,
+    /// A command has it to itself.
+    Held,
+    /// It takes no connections.
+    Closed,
+    /// It was dropped.
+    Gone,
+}
+
+impl State {
+    /// That of a database.
+    pub fn of(database: pg_sys::Oid) -> State {
+        match row_of(database) {
+            None => State::Gone,
+            Some(_) if is_held(database) => State::Held,
+            Some(row) if takes_connections(&row) => State::Open,
+            Some(_) => State::Closed,
+        }
+    }
+}
+
+/// What the catalog says of a database; `None`: it is gone.
+#[allow(unsafe_code)]
+pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
+    // SAFETY: a look into a shared catalog within a transaction; a tuple of pg_database has its
+    // form, and is copied before it is released.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, database.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let row = *pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+        pg_sys::ReleaseSysCache(tuple);
+        Some(row)
+    }
+}
+
+/// Whether `allow_connections` is on, and no interrupted `drop database` has left it invalid.
+pub fn takes_connections(row: &pg_sys::FormData_pg_database) -> bool {
+    row.datallowconn && row.datconnlimit != pg_sys::DATCONNLIMIT_INVALID_DB
+}
+
+/// What the catalog says of all databases.
+#[allow(unsafe_code)]
+pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
+    let mut rows = Vec::new();
+    // SAFETY: a scan of a shared catalog within a transaction; tuples of pg_database have its form,
+    // and are copied while the scan is at them.
+    unsafe {
+        let lock = pg_sys::AccessShareLock as i32;
+        let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, lock);
+        let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            rows.push(*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>());
+        }
+        pg_sys::heap_endscan(scan);
+        pg_sys::table_close(catalog, lock);
+    }
+    rows
+}
+
+/// Whether a command has, or waits for, a database to itself, so that nobody can connect to it.
+#[allow(unsafe_code)]
+fn is_held(database: pg_sys::Oid) -> bool {
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: 0, // a shared object is in no database
+        locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
+        locktag_field3: database.to_u32(),
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    // SAFETY: within a transaction; the lock is released at once.
+    unsafe {
+        let taken = pg_sys::LockAcquire(&tag, CONNECT_LOCK, false, true);
+        if taken == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {
+            return true;
+        }
+        pg_sys::LockRelease(&tag, CONNECT_LOCK, false);
+    }
+    false
+}
