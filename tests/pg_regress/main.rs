@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use support::Cluster;
 
+/// Functions that the files use.
+const HELPERS: &str = include_str!("helpers.sql");
+
 #[test]
 fn sql_surface_is_as_expected() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pg_regress");
@@ -36,6 +39,9 @@ fn sql_surface_is_as_expected() {
         if !expected.exists() {
             fs::write(&expected, "").expect("an empty expected file");
         }
+        let database = format!("regress_{name}");
+        let mut client = cluster.database(&database);
+        client.batch_execute(HELPERS).expect("the helpers");
         let output = cluster.new_folder(&format!("output-{name}"));
         let ran = cluster
             .client(support::pg_regress())
@@ -44,8 +50,8 @@ fn sql_surface_is_as_expected() {
             .arg(format!("--outputdir={}", output.display()))
             .arg(format!("--host={}", cluster.socket_folder().display()))
             .arg(format!("--port={}", cluster.port()))
-            .args(["--user=postgres", "--load-extension=pgrx-ext"])
-            .arg(format!("--dbname=regress_{name}"))
+            .args(["--user=postgres", "--use-existing"])
+            .arg(format!("--dbname={database}"))
             .arg(name)
             .output()
             .expect("pg_regress");

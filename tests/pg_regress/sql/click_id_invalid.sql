@@ -1,19 +1,8 @@
 -- Text that is no click id: each with its DETAIL and HINT.
-create function pg_temp.refusal(what text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text;
-begin
-    execute 'select ' || what;
-    return 'accepted';
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 \pset format unaligned
 \pset tuples_only on
 -- Any network.
-select pg_temp.refusal(format('%L::s2s.click_id', bad)) from (values
+select refusal(format('select %L::s2s.click_id', bad)) from (values
     (''), (' '), ('  a'), ('a '), (E'a\n'), (E'\ta'), (E'a\tb'), (E'a\r\nb'), (E'a\u007F'), (E'a\u0085b'),
     ('a b'), (E'a\u00A0b'), (E'\u00A0a'), (E'a\u200Bb'), (E'\uFEFFabc'), (E'a\u00ADb'), (E'a\u202Eb'), (E'a\u2028b'),
     ('[marker]0::12345::abc::::1405418672[/marker]'), ('[marker]abc'), ('abc[/marker]'), ('%5Bmarker%5Dabc%5B%2Fmarker%5D'),
@@ -21,7 +10,7 @@ select pg_temp.refusal(format('%L::s2s.click_id', bad)) from (values
     (repeat('x', 513)), (repeat('é', 257))
 ) t(bad);
 -- TradeTracker's form.
-select pg_temp.refusal(format('%L::s2s.click_id(tradetracker)', bad)) from (values
+select refusal(format('select %L::s2s.click_id(tradetracker)', bad)) from (values
     ('abc'), ('0'), ('::'), ('::::::::'), ('0::12345::reference::1405418672'), ('0:12345:reference::1405418672'),
     ('x::12345::r::::1405418672'), ('::12345::r::::1405418672'), ('-1::12345::r::::1405418672'), ('1.5::12345::r::::1405418672'),
     ('1234567890123456789::12345::r::::1405418672'), ('0::::r::::1405418672'), ('0::a::r::::1405418672'), ('0:: 1::r::::1405418672'),
@@ -31,8 +20,8 @@ select pg_temp.refusal(format('%L::s2s.click_id(tradetracker)', bad)) from (valu
     ('04_835477_fb93f424-788d-4c48-bfb1-98516f855839')
 ) t(bad);
 -- LinkTrust's form.
-select pg_temp.refusal(format('%L::s2s.click_id(linktrust)', bad)) from (values
+select refusal(format('select %L::s2s.click_id(linktrust)', bad)) from (values
     ('0::12345::reference::::1405418672'), ('a.b'), ('ä'), (repeat('a', 129))
 ) t(bad);
 -- Unknown modifiers.
-select pg_temp.refusal(format('%L::s2s.click_id(%s)', 'a', modifier)) from (values ('awin'), ('""""'), ('1')) t(modifier);
+select refusal(format('select %L::s2s.click_id(%s)', 'a', modifier)) from (values ('awin'), ('""""'), ('1')) t(modifier);

@@ -3,31 +3,9 @@ select s2s.linktrust_edit_url('https://track.example.com', 's3cret&', transactio
      = 'https://track.example.com/transaction.edit?Password=s3cret%26&Transactionid=T-1&A=no&AP=0.00&MP=0.00&executeaffiliatepixel=Yes' as exact;
 select s2s.linktrust_edit_url('https://track.example.com/transaction.edit', 'p', click_id => '04_835477_fb93f424-788d-4c48-bfb1-98516f855839', approved => true, reason => 'paid & kept');
 select s2s.linktrust_edit_url('https://track.example.com', 'p', merchant_reference_id => 'W 1', campaign_id => '466744', merchant_payout => 12.345);
-create function pg_temp.refusal(command text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text; result text;
-begin
-    execute command into result;
-    return coalesce(result, 'NULL');
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
-create function pg_temp.refused_ddl(command text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text;
-begin
-    execute command;
-    return 'accepted';
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 \pset format unaligned
 \pset tuples_only on
-select pg_temp.refusal('select s2s.linktrust_edit_url(' || arguments || ')') from (values
+select refusal('select s2s.linktrust_edit_url(' || arguments || ')') from (values
     ($$null, 'p', 'T', approved => true$$), ($$'https://t.example', null, 'T', approved => true$$), ($$'https://t.example', '', 'T', approved => true$$),
     ($$'ftp://t.example', 'p', 'T', approved => true$$), ($$'https://u:s3cret@t.example', 'p', 'T', approved => true$$),
     ($$'https://t.example', 'p', approved => true$$), ($$'https://t.example', 'p', 'T', 'c', approved => true$$),
@@ -35,16 +13,16 @@ select pg_temp.refusal('select s2s.linktrust_edit_url(' || arguments || ')') fro
     ($$'https://t.example', 'p', 'T'$$), ($$'https://t.example', 'p', 'T', affiliate_payout => -1$$), ($$'https://t.example', 'p', 'T', merchant_payout => 'NaN'$$)
 ) t(arguments);
 -- Servers and passwords.
-select pg_temp.refused_ddl('create server bad foreign data wrapper linktrust');
-select pg_temp.refused_ddl($$create server bad foreign data wrapper linktrust options (url 'http://t.example')$$);
-select pg_temp.refused_ddl($$create server bad foreign data wrapper linktrust options (url 'https://t.example', password 's3cret')$$);
+select refusal('create server bad foreign data wrapper linktrust');
+select refusal($$create server bad foreign data wrapper linktrust options (url 'http://t.example')$$);
+select refusal($$create server bad foreign data wrapper linktrust options (url 'https://t.example', password 's3cret')$$);
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
-select pg_temp.refused_ddl('create user mapping for public server lt_eu');
-select pg_temp.refused_ddl($$create user mapping for public server lt_eu options (password '')$$);
-select pg_temp.refused_ddl($$create user mapping for public server lt_eu options (pass 's3cret')$$);
+select refusal('create user mapping for public server lt_eu');
+select refusal($$create user mapping for public server lt_eu options (password '')$$);
+select refusal($$create user mapping for public server lt_eu options (pass 's3cret')$$);
 create user mapping for public server lt_eu options (password 's3cret');
 select s2s.edit_url('lt_eu', 'T-1', approved => false);
-select pg_temp.refusal($$select s2s.report_sale('lt_eu', '1', 5, 'EUR', 'c')$$);
+select refusal($$select s2s.report_sale('lt_eu', '1', 5, 'EUR', 'c')$$);
 -- Triggers: an order is cancelled, an amount is corrected. A password may come later, but it is missed at once.
 create table orders (id int primary key, status text, payout numeric, click_id s2s.click_id(linktrust));
 create server no_password foreign data wrapper linktrust options (url 'https://track.example.com');
@@ -70,14 +48,14 @@ update orders set payout = payout - 1.005;
 update orders set payout = -1 where id = 1;
 select action, transaction_id, click_id, parameters, due_at = 'infinity' as parked, last_error from s2s.queue order by id;
 select s2s.callback_url(id) from s2s.queue where due_at < 'infinity' order by id;
-select pg_temp.refused_ddl(format('create trigger bad after update on orders for each row execute function s2s.edit_transaction(%s)', arguments)) from (values
+select refusal(format('create trigger bad after update on orders for each row execute function s2s.edit_transaction(%s)', arguments)) from (values
     ($$'lt_eu', 'transaction_id={id}'$$), ($$'lt_eu', 'transaction_id={id}', 'click_id={click_id}', 'approved=no'$$),
     ($$'lt_eu', 'transaction_id={id}', 'aproved=no'$$), ($$'lt_eu', 'transaction_id=7', 'approved=no'$$),
     ($$'lt_eu', 'transaction_id={id}', 'approved=maybe'$$), ($$'lt_eu', 'transaction_id={id}', 'merchant_payout=-1'$$),
     ($$'lt_eu', 'merchant_reference_id={id}', 'campaign_id=x', 'approved=no'$$)
 ) t(arguments);
 -- Bad input: each is named, by a call as an error and by a row as the reason why it is parked.
-select pg_temp.refusal('select s2s.edit_transaction(' || arguments || ')') from (values
+select refusal('select s2s.edit_transaction(' || arguments || ')') from (values
     ($$'lt_eu', approved => true$$), ($$'lt_eu', 'T', 'c', approved => true$$), ($$'lt_eu', 'T', merchant_reference_id => 'M', approved => true$$),
     ($$'lt_eu', 'T'$$), ($$'lt_eu', 'T', reason => 'why'$$), ($$'lt_eu', 'T', execute_affiliate_pixel => false$$),
     ($$'lt_eu', 'T', affiliate_payout => -0.01$$), ($$'lt_eu', 'T', affiliate_payout => 'NaN'$$), ($$'lt_eu', 'T', merchant_payout => '-Infinity'$$),
@@ -87,11 +65,11 @@ select pg_temp.refusal('select s2s.edit_transaction(' || arguments || ')') from 
 ) t(arguments);
 select s2s.edit_url('lt_eu', 'T', affiliate_payout => 1.005, merchant_payout => 2.994);
 create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
-select pg_temp.refusal($$select s2s.edit_transaction('games_nl', 'T', approved => true)$$);
-select pg_temp.refusal($$select s2s.lead_url('lt_eu', '1', 'c')$$);
-select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('games_nl', 'approved=no')$$);
-select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.report_lead('lt_eu', 'transaction_id={id}')$$);
-select pg_temp.refused_ddl($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('nowhere', 'approved=no')$$);
+select refusal($$select s2s.edit_transaction('games_nl', 'T', approved => true)$$);
+select refusal($$select s2s.lead_url('lt_eu', '1', 'c')$$);
+select refusal($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('games_nl', 'approved=no')$$);
+select refusal($$create trigger bad after update on orders for each row execute function s2s.report_lead('lt_eu', 'transaction_id={id}')$$);
+select refusal($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('nowhere', 'approved=no')$$);
 delete from s2s.queue;
 create table changes (transaction_id text, merchant_reference_id text, approved text, affiliate_payout text, reason text);
 create trigger changed after insert on changes for each row execute function s2s.edit_transaction(
@@ -102,7 +80,7 @@ insert into changes values
 select transaction_id, parameters, due_at = 'infinity' as parked, last_error from s2s.queue order by id;
 select s2s.callback_url(id) from s2s.queue where due_at < 'infinity';
 set s2s.on_invalid_row = error;
-select pg_temp.refusal($$insert into changes values ('T', null, 'maybe')$$);
+select refusal($$insert into changes values ('T', null, 'maybe')$$);
 reset s2s.on_invalid_row;
 drop table changes;
 drop server games_nl;

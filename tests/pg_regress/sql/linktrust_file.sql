@@ -55,35 +55,23 @@ delete from s2s.queue;
 -- What such a file cannot hold stops it, with the callback's number.
 select s2s.edit_transaction('lt_eu', 'T', approved => true, reason => E'a\tb') is null;
 select s2s.edit_transaction('lt_eu', 'a"b', approved => true) is null;
-create function pg_temp.refusal(command text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text; result text;
-begin
-    execute command into result;
-    return coalesce(result, 'NULL');
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    said := regexp_replace(said, 'callback \d+', 'callback N');
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 \pset format unaligned
 \pset tuples_only on
-select pg_temp.refusal($$select s2s.linktrust_file('lt_eu')$$);
+select refusal($$select s2s.linktrust_file('lt_eu')$$);
 delete from s2s.queue where parameters ? 'reason';
-select pg_temp.refusal($$select s2s.linktrust_file('lt_eu')$$);
+select refusal($$select s2s.linktrust_file('lt_eu')$$);
 delete from s2s.queue;
 alter user mapping for postgres server lt_eu options (set password E'tab\t');
-select pg_temp.refusal($$select s2s.linktrust_file('lt_eu')$$);
+select refusal($$select s2s.linktrust_file('lt_eu')$$);
 alter user mapping for postgres server lt_eu options (set password 's3cret&');
 -- Other servers.
-select pg_temp.refusal(format('select s2s.linktrust_%s', call)) from (values
+select refusal(format('select s2s.linktrust_%s', call)) from (values
     ($$file('games_nl')$$), ($$file('nowhere')$$), ($$file(null)$$),
     ($$load('games_nl', E'ClickID\tA')$$), ($$load('nowhere', E'ClickID\tA')$$), ($$load(null, E'ClickID\tA')$$),
     ($$load('lt_eu', null)$$)
 ) t(call);
 -- Bad headers.
-select pg_temp.refusal(format('select s2s.linktrust_load(''lt_eu'', %L)', file)) from (values
+select refusal(format('select s2s.linktrust_load(''lt_eu'', %L)', file)) from (values
     (''), (E'\n\n'), (E'TransactionID\tAPP\n'), (E'TransactionID,AP\n'), (E'ClickID\tclickid\n'), (E'AP\tMP\n'), (E'Password\tCID\tAP\n'),
     (E's3cret&\tT-1\t0.00\t\tno\tYes\n')
 ) t(file);

@@ -1,23 +1,12 @@
 -- Servers: options checked at CREATE and ALTER, rights by USAGE.
-create function pg_temp.refusal(command text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text;
-begin
-    execute command;
-    return 'accepted';
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
 \pset format unaligned
 \pset tuples_only on
-select pg_temp.refusal('create server bad foreign data wrapper tradetracker');
-select pg_temp.refusal('create server bad foreign data wrapper tradetracker options (campaign_id ''1'')');
-select pg_temp.refusal(format('create server bad foreign data wrapper tradetracker options (campaign_id %L, product_id %L)', campaign, product))
+select refusal('create server bad foreign data wrapper tradetracker');
+select refusal('create server bad foreign data wrapper tradetracker options (campaign_id ''1'')');
+select refusal(format('create server bad foreign data wrapper tradetracker options (campaign_id %L, product_id %L)', campaign, product))
 from (values ('0', '1'), ('-1', '1'), ('x', '1'), ('', '1'), ('1', '1.5'), ('1', '9223372036854775808')) t(campaign, product);
-select pg_temp.refusal(format('alter server games_nl options (add %I %L)', option, value)) from (values
+select refusal(format('alter server games_nl options (add %I %L)', option, value)) from (values
     ('time_out', '10s'), ('password', 's3cret'), ('url', 'https://x.example/'),
     ('lead_url', 'tl.tradetracker.net'), ('lead_url', 'http://tl.example/'), ('sale_url', 'https://user:s3cret@ts.example/'), ('sale_url', 'https://ts.example/?a=1'),
     ('max_in_flight', '0'), ('max_in_flight', '257'), ('max_in_flight', 'many'),
@@ -27,8 +16,8 @@ select pg_temp.refusal(format('alter server games_nl options (add %I %L)', optio
     ('retry_schedule', ''), ('retry_schedule', '5s,,1m'), ('retry_schedule', '5'), ('retry_schedule', '5s,40d'),
     ('retry_ambiguous', 'maybe'), ('paused', ''), ('allow_http', 'si'), ('ca_file', 'relative.pem')
 ) t(option, value);
-select pg_temp.refusal('create user mapping for public server games_nl options (password ''s3cret'')');
-select pg_temp.refusal('alter foreign data wrapper tradetracker options (add debug ''1'')');
+select refusal('create user mapping for public server games_nl options (password ''s3cret'')');
+select refusal('alter foreign data wrapper tradetracker options (add debug ''1'')');
 \pset format aligned
 \pset tuples_only off
 alter server games_nl options (

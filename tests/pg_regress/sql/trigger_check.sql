@@ -3,21 +3,10 @@ create server games_nl foreign data wrapper tradetracker options (campaign_id '1
 create table orders (id int primary key, total numeric, currency text, voucher text, click_id s2s.click_id, old_click s2s.click_id);
 create table no_click (id int primary key);
 create view orders_view as select * from orders;
-create function pg_temp.refusal(command text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text;
-begin
-    execute command;
-    return 'accepted';
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 \pset format unaligned
 \pset tuples_only on
 -- Arguments.
-select pg_temp.refusal(format('create trigger report after insert on orders for each row execute function s2s.report_sale(%s)', arguments)) from (values
+select refusal(format('create trigger report after insert on orders for each row execute function s2s.report_sale(%s)', arguments)) from (values
     (''), (''''''), ('''nowhere'', ''transaction_id={id}'''),
     ('''games_nl'''),
     ('''games_nl'', ''transaction_id={id}'''),
@@ -39,9 +28,9 @@ select pg_temp.refusal(format('create trigger report after insert on orders for 
     ('''games_nl'', ''transaction_id={id}'', ''amount=1,50'', ''currency=EUR'', ''click_id={click_id}'''),
     ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'', ''product_id=x''')
 ) t(arguments);
-select pg_temp.refusal('create trigger report after insert on no_click for each row execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'')');
+select refusal('create trigger report after insert on no_click for each row execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'')');
 -- Timing and level.
-select pg_temp.refusal(format('create trigger report %s execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'', ''click_id={click_id}'')', timing)) from (values
+select refusal(format('create trigger report %s execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'', ''click_id={click_id}'')', timing)) from (values
     ('before insert on orders for each row'), ('after delete on orders for each row'), ('after insert or delete on orders for each row'),
     ('after truncate on orders'), ('after insert on orders for each statement'), ('instead of insert on orders_view for each row')
 ) t(timing);

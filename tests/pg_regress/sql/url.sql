@@ -26,33 +26,22 @@ select how, pg_column_size(inside), pg_column_compression(inside), length(url),
        url = 'https://tl.tradetracker.net/?s2s=1&cid=1&pid=2&tgi=&tid=x&descrMerchant=' || s2s.url_encode(coalesce(inside, outside)) || '&descrAffiliate=&data=c' as exact
 from description, s2s.tradetracker_lead_url(1, 2, 'x', 'c', coalesce(inside, outside)) url;
 
-create function pg_temp.refusal(what text) returns text language plpgsql as $$
-declare
-    said text; state text; detail text; hint text; result text;
-begin
-    execute 'select ' || what into result;
-    return coalesce(result, 'NULL');
-exception when others then
-    get stacked diagnostics said = message_text, state = returned_sqlstate,
-                            detail = pg_exception_detail, hint = pg_exception_hint;
-    return format(E'%s: %s\n  %s\n  %s', state, said, detail, hint);
-end $$;
 \pset format unaligned
 \pset tuples_only on
 -- Amounts and currencies.
-select pg_temp.refusal(format($$s2s.tradetracker_sale_url(1, 2, 'x', %s, %L, 'c')$$, amount, currency)) from (values
+select refusal(format($$select s2s.tradetracker_sale_url(1, 2, 'x', %s, %L, 'c')$$, amount, currency)) from (values
     ($$'NaN'$$, 'EUR'), ($$'Infinity'$$, 'EUR'), ($$'-Infinity'$$, 'EUR'), ('-0.01', 'EUR'), ('-5', 'EUR'), ('1e300', 'EUR'), ('1e24', 'EUR'), ('null', 'EUR'),
     ('1', 'EURO'), ('1', '€'), ('1', ''), ('1', 'ABC'), ('1', ' EUR'), ('1', '{currency}'), ('1', null)
 ) t(amount, currency);
 -- Ids.
-select pg_temp.refusal(format($$s2s.tradetracker_lead_url(%s, %s, %s, %s)$$, campaign, product, transaction, click)) from (values
+select refusal(format($$select s2s.tradetracker_lead_url(%s, %s, %s, %s)$$, campaign, product, transaction, click)) from (values
     ('0', '2', $$'x'$$, $$'c'$$), ('-1', '2', $$'x'$$, $$'c'$$), ('null', '2', $$'x'$$, $$'c'$$),
     ('1', '0', $$'x'$$, $$'c'$$), ('1', 'null', $$'x'$$, $$'c'$$),
     ('1', '2', $$''$$, $$'c'$$), ('1', '2', 'null', $$'c'$$), ('1', '2', $$'  '$$, $$'c'$$), ('1', '2', $$E'a\r\nHost: evil'$$, $$'c'$$),
     ('1', '2', $$'x'$$, 'null'), ('1', '2', $$'x'$$, $$''$$), ('1', '2', $$'x'$$, $$'a b'$$)
 ) t(campaign, product, transaction, click);
 -- Base URLs.
-select pg_temp.refusal(format($$s2s.tradetracker_lead_url(1, 2, 'x', 'c', base_url => %L)$$, base)) from (values
+select refusal(format($$select s2s.tradetracker_lead_url(1, 2, 'x', 'c', base_url => %L)$$, base)) from (values
     (''), ('tl.tradetracker.net'), ('//tl.tradetracker.net/'), ('ftp://tl.tradetracker.net/'), ('file:///etc/passwd'), ('javascript:alert(1)'),
     ('https://user:s3cret@tl.tradetracker.net/'), ('https://tl.tradetracker.net/#x'), ('https://tl.tradetracker.net/?x=1'),
     ('https://tl.tradetracker.net/a b'), (E'https://tl.tradetracker.net/\r\n'), ('https://exämple.com/'), ('https:///'), ('https://host:99999/'), ('https://host/%zz'),
