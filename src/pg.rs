@@ -27,6 +27,7 @@ mod status;
 mod text;
 mod trigger;
 mod wake;
+mod watch;
 mod worker;
 
 pgrx::pg_module_magic!(name, version);

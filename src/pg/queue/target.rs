@@ -1,7 +1,7 @@
 //! The table `s2s.queue` as insertion needs it: looked up once per session, kept while the table's
 //! definition stands.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use pgrx::{PgTupleDesc, pg_sys};
 use super::type_oid;
 use crate::callback::Action;
 use crate::pg::memory::OwnedContext;
+use crate::pg::watch::Watch;
 
 /// The columns of `s2s.queue`, by number.
 pub const COLUMNS: usize = 10;
@@ -32,17 +33,15 @@ pub struct Target {
     executor: *mut pg_sys::EState,
     /// For one row at a time.
     slot: *mut pg_sys::TupleTableSlot,
-    /// The table's definition has not changed since.
-    valid: Cell<bool>,
+    /// Over the table and its indexes: what an index keeps between insertions points into its
+    /// cached definition.
+    watch: Watch,
     /// Holds all that the pointers point to.
     _memory: OwnedContext,
 }
 
 thread_local! {
     static TARGET: RefCell<Option<Rc<Target>>> = const { RefCell::new(None) };
-    static WATCHING: Cell<bool> = const { Cell::new(false) };
-    /// How often the table may have changed: what was looked up meanwhile is not valid.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
 }
 
 #[allow(unsafe_code)]
@@ -52,9 +51,10 @@ unsafe extern "C-unwind" {
 }
 
 impl Target {
-    /// The session's, looked up if there is none that is valid.
+    /// The session's, looked up if there is none that still holds.
     pub fn current() -> Rc<Target> {
-        let kept = TARGET.with_borrow(|target| target.clone().filter(|target| target.valid.get()));
+        let kept =
+            TARGET.with_borrow(|target| target.clone().filter(|target| target.watch.holds()));
         kept.unwrap_or_else(|| {
             let target = Rc::new(Target::look_up());
             let old = TARGET.replace(Some(target.clone()));
@@ -66,8 +66,7 @@ impl Target {
 
     #[allow(unsafe_code)]
     fn look_up() -> Target {
-        watch_table();
-        let changes = CHANGES.get();
+        let watch = Watch::start();
         let memory = OwnedContext::of_session(c"s2s queue");
         // SAFETY: catalog look-ups within a transaction; `s2s` exists where our functions do. The
         // table is open while it is looked at. What is allocated is in `memory`.
@@ -84,7 +83,7 @@ impl Target {
                 check_columns((*relation).rd_att);
                 pg_sys::InitResultRelInfo(info, relation, 1, std::ptr::null_mut(), 0);
                 pg_sys::ExecOpenIndices(info, false);
-                let indexes = (0..(*info).ri_NumIndices as usize)
+                let indexes: Vec<_> = (0..(*info).ri_NumIndices as usize)
                     .map(|at| *(*info).ri_IndexRelationDescs.add(at))
                     .inspect(|index| {
                         if !(*(**index).rd_index).indimmediate {
@@ -104,6 +103,7 @@ impl Target {
             });
             pg_sys::table_close(relation, pg_sys::NoLock as i32);
             let (descriptor, info, indexes, executor, slot) = target;
+            let relations = [vec![table], indexes.clone()].concat();
             Target {
                 table,
                 sequence,
@@ -113,7 +113,7 @@ impl Target {
                 indexes,
                 executor,
                 slot,
-                valid: Cell::new(CHANGES.get() == changes),
+                watch: watch.only(relations, false),
                 _memory: memory,
             }
         }
@@ -158,7 +158,7 @@ impl OpenTarget {
                 let info = open.0.info;
                 (*info).ri_RelationDesc = pg_sys::table_open(open.0.table, lock);
                 // Locking lets in what changed before.
-                if !open.0.valid.get() {
+                if !open.0.watch.holds() {
                     pg_sys::table_close((*info).ri_RelationDesc, pg_sys::NoLock as i32);
                     continue;
                 }
@@ -167,7 +167,7 @@ impl OpenTarget {
                 }
             }
             // So does locking the indexes.
-            if open.0.valid.get() {
+            if open.0.watch.holds() {
                 return open;
             }
             open.close();
@@ -304,30 +304,4 @@ fn label_oid(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
             pg_sys::Datum::null(),
         )
     }
-}
-
-#[allow(unsafe_code)]
-fn watch_table() {
-    if !WATCHING.replace(true) {
-        // SAFETY: the callback has the right form and lives as long as the process.
-        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(changed), pg_sys::Datum::null()) }
-    }
-}
-
-/// Invalidation may come in the midst of anything: it only marks.
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn changed(_: pg_sys::Datum, table: pg_sys::Oid) {
-    CHANGES.set(CHANGES.get() + 1);
-    TARGET.with(|target| {
-        // Never borrowed across a call of PostgreSQL's.
-        if let Ok(target) = target.try_borrow()
-            && let Some(target) = target.as_ref()
-            && (table == pg_sys::InvalidOid
-                || table == target.table
-                // What an index keeps between insertions points into its cached definition.
-                || target.indexes.contains(&table))
-        {
-            target.valid.set(false);
-        }
-    });
 }

@@ -6,7 +6,7 @@
 //! is parked with the reason.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -25,6 +25,7 @@ use crate::pg::memory::OwnedContext;
 use crate::pg::queue::Entry;
 use crate::pg::server::{self, ServerProblem};
 use crate::pg::settings::{self, OnInvalidRow};
+use crate::pg::watch::Watch;
 use crate::problem::Problem;
 
 /// So many bytes of each value of a row that cannot be sent are kept: more than can be sent at all,
@@ -45,10 +46,8 @@ pub struct Plan {
     goes_by_click: bool,
     /// What is wrong with the mapping, if anything is.
     problem: Option<MappingError>,
-    /// The table, for invalidation.
-    table: pg_sys::Oid,
-    /// Neither the table nor a server has changed since.
-    valid: Cell<bool>,
+    /// Over the table and the servers.
+    watch: Watch,
     /// Holds what the output functions keep between calls.
     _memory: OwnedContext,
 }
@@ -85,6 +84,7 @@ pub enum Outcome {
 impl Plan {
     /// Compiles a trigger as well as it can be.
     fn new(definition: &Definition) -> Plan {
+        let watch = Watch::start();
         let arguments = definition.arguments();
         let server_name = arguments.first().cloned().unwrap_or_default();
         let server = server::read(&server_name);
@@ -123,8 +123,7 @@ impl Plan {
             parameters,
             columns: columns_read,
             problem,
-            table: definition.table_oid(),
-            valid: Cell::new(true),
+            watch: watch.only(vec![definition.table_oid()], true),
             _memory: memory,
         }
     }
@@ -225,25 +224,20 @@ impl Plan {
 thread_local! {
     /// The session's plans, by trigger.
     static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
-    static WATCHING: Cell<bool> = const { Cell::new(false) };
-    /// How often tables or servers changed: a plan that was compiled meanwhile is not kept.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The plan of a trigger, compiled if there is none that is valid.
+/// The plan of a trigger, compiled if there is none that still holds.
 pub fn plan_of(definition: &Definition) -> Rc<Plan> {
     let oid = definition.trigger.tgoid;
-    let found = PLANS.with_borrow(|plans| plans.get(&oid).filter(|plan| plan.valid.get()).cloned());
+    let found =
+        PLANS.with_borrow(|plans| plans.get(&oid).filter(|plan| plan.watch.holds()).cloned());
     if let Some(plan) = found {
         return plan;
     }
-    watch_catalogs();
-    let changes = CHANGES.get();
     let plan = Rc::new(Plan::new(definition));
-    plan.valid.set(CHANGES.get() == changes);
     let old: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
         let old = plans
-            .extract_if(|_, plan| !plan.valid.get())
+            .extract_if(|_, plan| !plan.watch.holds())
             .map(|(_, plan)| plan)
             .collect();
         plans.insert(oid, plan.clone());
@@ -252,49 +246,4 @@ pub fn plan_of(definition: &Definition) -> Rc<Plan> {
     // Dropping old plans frees memory of PostgreSQL's: not while the map is borrowed.
     drop(old);
     plan
-}
-
-#[allow(unsafe_code)]
-fn watch_catalogs() {
-    if WATCHING.replace(true) {
-        return;
-    }
-    // SAFETY: the callbacks have the right forms and live as long as the process.
-    unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(Some(table_changed), pg_sys::Datum::null());
-        for cache in [
-            pg_sys::SysCacheIdentifier::FOREIGNSERVEROID,
-            pg_sys::SysCacheIdentifier::FOREIGNDATAWRAPPEROID,
-        ] {
-            pg_sys::CacheRegisterSyscacheCallback(
-                cache as i32,
-                Some(server_changed),
-                pg_sys::Datum::null(),
-            );
-        }
-    }
-}
-
-/// Invalidation may come in the midst of anything: it only marks.
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn table_changed(_: pg_sys::Datum, table: pg_sys::Oid) {
-    invalidate(|plan| table == pg_sys::InvalidOid || plan.table == table);
-}
-
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn server_changed(_: pg_sys::Datum, _: i32, _: u32) {
-    invalidate(|_| true);
-}
-
-fn invalidate(concerns: impl Fn(&Plan) -> bool) {
-    CHANGES.set(CHANGES.get() + 1);
-    PLANS.with(|plans| {
-        // The map is never borrowed across a call of PostgreSQL's, so it is free here.
-        if let Ok(plans) = plans.try_borrow() {
-            plans
-                .values()
-                .filter(|plan| concerns(plan))
-                .for_each(|plan| plan.valid.set(false));
-        }
-    });
 }
