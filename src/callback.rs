@@ -19,6 +19,7 @@ pub use edit::{Edit, Identification};
 pub use invalid::{Invalid, Reason};
 pub use value::{Amount, MAX_TRANSACTION_ID, PositiveId};
 
+use conversion::is_no_voucher;
 use edit::boolean;
 pub(crate) use value::{currency, printable};
 
@@ -81,6 +82,10 @@ pub const STANDARD: &[&str] = &[
     "reason",
 ];
 
+/// The name under which [`Parameters`] keep what is missing in them: arguments of a trigger that
+/// could not be read, as they are written. Nothing is sent until somebody has put that right.
+pub const UNREAD: &str = "{unread}";
+
 /// Text by parameter name, as a trigger's mapping, a call or the queue has it.
 ///
 /// An empty text of a [`STANDARD`] parameter is the same as none. One of another name, which only
@@ -94,10 +99,15 @@ impl<'a> Parameters<'a> {
         Parameters(Vec::with_capacity(10))
     }
 
-    /// Sets a parameter that has not been set; an empty text sets no standard parameter.
+    /// Sets a parameter that has not been set; an empty text sets no standard parameter, nor does
+    /// white space set a voucher code.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {
         let (name, text) = (name.into(), text.into());
-        if !text.is_empty() || !STANDARD.contains(&name.as_ref()) {
+        let is_none = match name.as_ref() {
+            "voucher_code" => is_no_voucher(&text),
+            name => text.is_empty() && STANDARD.contains(&name),
+        };
+        if !is_none {
             self.0.push((name, text));
         }
     }
@@ -108,6 +118,14 @@ impl<'a> Parameters<'a> {
             .iter()
             .find(|(key, _)| key == name)
             .map_or("", |(_, text)| text)
+    }
+
+    /// Refuses what lacks something that its trigger could not read.
+    pub fn check_complete(&self) -> Result<(), Invalid> {
+        match self.get(UNREAD) {
+            "" => Ok(()),
+            arguments => Err(Invalid::new(UNREAD, arguments, Reason::Unread)),
+        }
     }
 
     /// The same with each text cut to `most` bytes, or a little less.

@@ -17,7 +17,26 @@ pub use error::MappingError;
 /// Trigger arguments after the server's name, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
-    parameters: Vec<(String, Template)>,
+    parameters: Vec<Parameter>,
+    unread: Vec<Unread>,
+}
+
+/// A parameter and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parameter {
+    name: String,
+    template: Template,
+    /// The argument that sets it, as it is written.
+    argument: String,
+}
+
+/// An argument by which no row can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unread {
+    /// As it is written.
+    argument: String,
+    /// The parameter that it would set, if that is known.
+    parameter: Option<String>,
 }
 
 /// A text with placeholders for columns.
@@ -70,63 +89,130 @@ impl Mapping {
     /// use pgrx_ext::mapping::{Mapping, Names};
     /// let names = Names { known: &["transaction_id"], required: &["transaction_id"], open: false };
     /// let mapping = Mapping::parse(["transaction_id=P-{id}"], names).unwrap();
-    /// assert_eq!(mapping.columns().collect::<Vec<_>>(), ["id"]);
+    /// let columns: Vec<_> = mapping.columns().collect();
+    /// assert_eq!(columns, [("id", "transaction_id=P-{id}")]);
     /// ```
     pub fn parse<'a>(
         arguments: impl IntoIterator<Item = &'a str>,
         names: Names,
     ) -> Result<Mapping, MappingError> {
-        let mut mapping = Mapping {
-            parameters: Vec::new(),
-        };
-        for argument in arguments {
-            mapping.read(argument, names)?;
-        }
-        match names
-            .required
-            .iter()
-            .find(|name| mapping.template(name).is_none())
-        {
-            Some(name) => Err(MappingError::Missing { parameter: name }),
-            None => Ok(mapping),
+        match Mapping::read(arguments, names) {
+            (mapping, None) => Ok(mapping),
+            (_, Some(problem)) => Err(problem),
         }
     }
 
-    fn read(&mut self, argument: &str, names: Names) -> Result<(), MappingError> {
-        let Some((name, text)) = argument.split_once('=') else {
+    /// Parses arguments as far as they can be, and says what is wrong with the first that cannot.
+    pub fn read<'a>(
+        arguments: impl IntoIterator<Item = &'a str>,
+        names: Names,
+    ) -> (Mapping, Option<MappingError>) {
+        let mut mapping = Mapping::default();
+        let mut problem = None;
+        for argument in arguments {
+            if let Err(found) = mapping.add(argument, names) {
+                problem.get_or_insert(found);
+            }
+        }
+        let mut required = names.required.iter();
+        let missing = required.find(|name| !mapping.says(name));
+        let problem =
+            problem.or_else(|| missing.map(|parameter| MappingError::Missing { parameter }));
+        (mapping, problem)
+    }
+
+    fn add(&mut self, argument: &str, names: Names) -> Result<(), MappingError> {
+        let named = argument
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty());
+        let Some((name, text)) = named else {
+            self.leave_out(argument, None);
             return Err(MappingError::NoEquals {
                 argument: argument.to_owned(),
             });
         };
-        let template = Template::parse(argument, text)?;
-        if name == DESCRIPTION.0 && names.allow(DESCRIPTION.1[0]) {
-            for name in DESCRIPTION.1 {
-                self.add(argument, name, template.clone())?;
-            }
-            return Ok(());
+        let set = match name == DESCRIPTION.0 && names.allow(DESCRIPTION.1[0]) {
+            true => &DESCRIPTION.1[..],
+            false => &[name],
+        };
+        for name in set {
+            self.set(argument, name, text)
+                .inspect_err(|_| self.leave_out(argument, Some(name)))?;
         }
-        if !names.allow(name) {
-            return Err(MappingError::UnknownParameter {
+        match set.iter().all(|name| names.allow(name)) {
+            true => Ok(()),
+            false => Err(MappingError::UnknownParameter {
                 parameter: name.to_owned(),
                 known: names.known,
-            });
+            }),
         }
-        self.add(argument, name, template)
     }
 
-    fn add(&mut self, argument: &str, name: &str, template: Template) -> Result<(), MappingError> {
-        if self.template(name).is_some() {
+    fn set(&mut self, argument: &str, name: &str, text: &str) -> Result<(), MappingError> {
+        let template = Template::parse(argument, text)?;
+        if self.sets(name) {
             return Err(MappingError::Twice {
                 argument: argument.to_owned(),
             });
         }
-        if matches!(name, "transaction_id" | "merchant_reference_id") && template.is_constant() {
+        let is_constant = template.columns().next().is_none();
+        if matches!(name, "transaction_id" | "merchant_reference_id")
+            && is_constant
+            && !template.is_empty()
+        {
             return Err(MappingError::ConstantTransactionId {
                 argument: argument.to_owned(),
             });
         }
-        self.parameters.push((name.to_owned(), template));
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            template,
+            argument: argument.to_owned(),
+        });
         Ok(())
+    }
+
+    fn leave_out(&mut self, argument: &str, parameter: Option<&str>) {
+        self.unread.push(Unread {
+            argument: argument.to_owned(),
+            parameter: parameter.map(str::to_owned),
+        });
+    }
+
+    /// Leaves out the arguments with columns that cannot be read. What else a row says is known.
+    pub fn leave_out_unless(&mut self, is_readable: impl Fn(&str) -> bool) {
+        let (read, unread): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parameters)
+            .into_iter()
+            .partition(|parameter| parameter.template.columns().all(&is_readable));
+        self.parameters = read;
+        for Parameter { name, argument, .. } in unread {
+            self.leave_out(&argument, Some(&name));
+        }
+    }
+
+    /// Leaves out the click id: nothing says where it comes from.
+    pub fn leave_out_click_id(&mut self) {
+        self.leave_out("click_id", Some("click_id"));
+    }
+
+    /// The arguments that are left out, as they are written; `""` if there are none.
+    pub fn unread(&self) -> String {
+        let mut arguments: Vec<&str> = self.unread.iter().map(|it| it.argument.as_str()).collect();
+        // One argument sets both descriptions.
+        arguments.dedup();
+        arguments.join(", ")
+    }
+
+    /// Whether what is left out could say who is credited, or which transaction is meant.
+    pub fn hides_customer(&self, action: Action) -> bool {
+        let names = match action {
+            Action::Lead | Action::Sale => &["click_id", "voucher_code"][..],
+            Action::Edit => &IDENTIFICATIONS,
+        };
+        self.unread.iter().any(|unread| match &unread.parameter {
+            Some(parameter) => names.contains(&parameter.as_str()),
+            None => true,
+        })
     }
 
     /// Whether the click id comes from the table's column of that type: no argument says where it
@@ -147,13 +233,29 @@ impl Mapping {
         }
     }
 
-    /// Refuses an edit that has two identifications in every row, or no change in any.
-    pub fn check_edit(&self) -> Result<(), MappingError> {
-        let mut identifications = IDENTIFICATIONS.into_iter().filter(|name| self.sets(name));
-        if let (Some(one), Some(other)) = (identifications.next(), identifications.next()) {
-            return Err(MappingError::Exclude { one, other });
+    /// Refuses a lead or sale that credits nobody in any row.
+    pub fn check_credit(&self) -> Result<(), MappingError> {
+        match self.says("click_id") || self.says("voucher_code") {
+            true => Ok(()),
+            false => Err(MappingError::Missing {
+                parameter: "click_id",
+            }),
         }
-        match CHANGES.iter().any(|name| self.sets(name)) {
+    }
+
+    /// Refuses an edit that has no or two identifications in every row, or no change in any.
+    pub fn check_edit(&self) -> Result<(), MappingError> {
+        let mut identifications = IDENTIFICATIONS.into_iter().filter(|name| self.says(name));
+        match (identifications.next(), identifications.next()) {
+            (Some(_), None) => {}
+            (Some(one), Some(other)) => return Err(MappingError::Exclude { one, other }),
+            (None, _) => {
+                return Err(MappingError::Missing {
+                    parameter: IDENTIFICATIONS[0],
+                });
+            }
+        }
+        match CHANGES.iter().any(|name| self.says(name)) {
             true => Ok(()),
             false => Err(MappingError::NoChange),
         }
@@ -174,40 +276,43 @@ impl Mapping {
 
     /// Takes the click id from `column`, unless an argument says where it comes from.
     pub fn default_click_id(&mut self, column: &str) {
-        if self.template("click_id").is_none() {
-            let template = Template(vec![Piece::Column(column.to_owned())]);
-            self.parameters.push(("click_id".to_owned(), template));
+        if !self.sets("click_id") {
+            self.parameters.push(Parameter {
+                name: "click_id".to_owned(),
+                template: Template(vec![Piece::Column(column.to_owned())]),
+                argument: format!("click_id={{{column}}}"),
+            });
         }
     }
 
-    /// Whether an argument sets `parameter`.
+    /// Whether an argument sets `parameter`, be it to nothing, or could not be read.
     pub fn sets(&self, parameter: &str) -> bool {
-        self.template(parameter).is_some()
+        let is_read = self.parameters.iter().any(|read| read.name == parameter);
+        let mut unread = self.unread.iter().map(|unread| unread.parameter.as_deref());
+        is_read || unread.any(|name| name == Some(parameter))
     }
 
-    fn template(&self, parameter: &str) -> Option<&Template> {
+    /// Whether rows can have `parameter`: an argument sets it to something.
+    pub fn says(&self, parameter: &str) -> bool {
         self.parameters
             .iter()
-            .find(|(name, _)| name == parameter)
-            .map(|(_, template)| template)
+            .any(|read| read.name == parameter && !read.template.is_empty())
     }
 
     /// Each parameter with its template.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Template)> {
         self.parameters
             .iter()
-            .map(|(name, template)| (name.as_str(), template))
+            .map(|parameter| (parameter.name.as_str(), &parameter.template))
     }
 
-    /// The columns that the mapping reads, in order, each as often as it is read.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.parameters
-            .iter()
-            .flat_map(|(_, template)| &template.0)
-            .filter_map(|piece| match piece {
-                Piece::Column(column) => Some(column.as_str()),
-                Piece::Text(_) => None,
-            })
+    /// The columns that the mapping reads, in order, each as often as it is read, with the argument
+    /// that names it.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().flat_map(|parameter| {
+            let columns = parameter.template.columns();
+            columns.map(|column| (column, parameter.argument.as_str()))
+        })
     }
 }
 
@@ -253,8 +358,15 @@ impl Template {
         &self.0
     }
 
-    fn is_constant(&self) -> bool {
-        self.0.iter().all(|piece| matches!(piece, Piece::Text(_)))
+    fn columns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Column(column) => Some(column.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -310,6 +422,56 @@ mod tests {
         }
         let mapping = parse(&["transaction_id={id}"]).unwrap();
         assert!(mapping.needs_click_id(Action::Sale) && mapping.goes_by_click(Action::Sale));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out_and_remembered() {
+        let arguments = [
+            "transaction_id={shop}-{id}",
+            "amount={total",
+            "description={note}",
+            "tier=gold",
+            "click_id={c}",
+        ];
+        let (mut mapping, problem) = Mapping::read(arguments, NAMES);
+        assert!(matches!(problem, Some(MappingError::BadBrace { .. })));
+        mapping.leave_out_unless(|column| ["id", "c"].contains(&column));
+        // A parameter that the network does not have is known all the same.
+        let read: Vec<_> = mapping.parameters().map(|(name, _)| name).collect();
+        assert_eq!(read, ["tier", "click_id"]);
+        assert_eq!(
+            mapping.unread(),
+            "amount={total, transaction_id={shop}-{id}, description={note}"
+        );
+        assert!(mapping.sets("amount") && !mapping.says("amount"));
+        assert!(!mapping.hides_customer(Action::Sale) && mapping.hides_customer(Action::Edit));
+        for argument in ["voucher_code={gone}", "click_id={gone}", "{id}"] {
+            let (mut mapping, _) = Mapping::read([argument], Names::ANY);
+            mapping.leave_out_unless(|_| false);
+            assert!(mapping.hides_customer(Action::Lead), "{argument}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_says_nothing() {
+        let mapping = Mapping::parse(["transaction_id={id}", "click_id="], Names::ANY).unwrap();
+        assert!(!mapping.needs_click_id(Action::Lead));
+        assert_eq!(
+            mapping.check_credit(),
+            Err(MappingError::Missing {
+                parameter: "click_id"
+            })
+        );
+        assert_eq!(
+            parse(&["transaction_id="]),
+            Err(MappingError::Missing {
+                parameter: "transaction_id"
+            })
+        );
+        assert!(matches!(
+            parse(&["transaction_id={id}", "={id}"]),
+            Err(MappingError::NoEquals { .. })
+        ));
     }
 
     #[test]
@@ -380,7 +542,7 @@ mod tests {
         #[test]
         fn any_argument_parses_or_is_refused(text in "[{}a=]{0,20}|\\PC{0,30}") {
             if let Ok(mapping) = parse(&["transaction_id={id}", &format!("amount={text}")]) {
-                for column in mapping.columns() {
+                for (column, _) in mapping.columns() {
                     let is_name = !column.is_empty() && !column.contains(['{', '}']);
                     prop_assert!(is_name);
                 }

@@ -163,19 +163,23 @@ impl Server {
     /// Refuses a mapping with which no row could be sent: what only the whole of it shows.
     pub fn check(&self, action: Action, mapping: &Mapping) -> Result<(), MappingError> {
         mapping.check_constants(|name, text| self.check_value(name, text))?;
+        if action != Action::Edit {
+            mapping.check_credit()?;
+        }
         match &self.account {
             Account::TradeTracker(_) => Ok(()),
             Account::LinkTrust(account) => {
                 mapping.check_edit()?;
-                match mapping.sets("merchant_reference_id")
-                    && !mapping.sets("campaign_id")
-                    && account.campaign_id.is_none()
-                {
-                    true => Err(MappingError::Missing {
-                        parameter: "campaign_id",
-                    }),
-                    false => Ok(()),
-                }
+                let says = (
+                    mapping.says("merchant_reference_id"),
+                    mapping.says("campaign_id"),
+                );
+                let missing = match says {
+                    (true, false) if account.campaign_id.is_none() => "campaign_id",
+                    (false, true) => "merchant_reference_id",
+                    _ => return Ok(()),
+                };
+                Err(MappingError::Missing { parameter: missing })
             }
             Account::Postback(account) => match account.template(action) {
                 Some(template) => postback::check(template, action, mapping),
@@ -604,7 +608,10 @@ mod tests {
             let options = base.iter().chain(options).copied();
             let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
             let names = server.names(Action::Edit).unwrap();
-            let mapping = Mapping::parse(arguments.iter().copied(), names).unwrap();
+            let mut mapping = Mapping::parse(arguments.iter().copied(), names).unwrap();
+            if mapping.needs_click_id(Action::Edit) {
+                mapping.default_click_id("click_id");
+            }
             server
                 .check(Action::Edit, &mapping)
                 .map_err(|problem| problem.to_string())
@@ -629,6 +636,22 @@ mod tests {
             (
                 &["transaction_id={id}", "click_id={c}", approved],
                 "parameters transaction_id and click_id exclude each other",
+            ),
+            (
+                &["transaction_id={id}", "campaign_id=5", approved],
+                "parameter merchant_reference_id is required",
+            ),
+            (
+                &[reference, "campaign_id=", approved],
+                "parameter campaign_id is required",
+            ),
+            (
+                &["click_id=", approved],
+                "parameter transaction_id is required",
+            ),
+            (
+                &["transaction_id={id}", "approved="],
+                "parameter approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required",
             ),
         ] {
             assert_eq!(check(&[], arguments), Err(message.to_owned()));

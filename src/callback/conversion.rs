@@ -42,9 +42,14 @@ pub struct Sale<'a> {
     pub currency: Currency,
 }
 
-/// Whether anything could be credited: an organic customer has neither click id nor voucher.
+/// Whether nobody could be credited: an organic customer has neither click id nor voucher.
 pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
+}
+
+/// Whether a voucher code is none: a form may leave white space behind.
+pub(super) fn is_no_voucher(text: &str) -> bool {
+    text.trim_start().is_empty()
 }
 
 /// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
@@ -68,6 +73,7 @@ impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
     type Error = Invalid;
 
     fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
+        parameters.check_complete()?;
         Ok(Fields {
             transaction_id: parameters.get("transaction_id"),
             click_id: click_id(parameters.get("click_id"))?,
@@ -103,7 +109,11 @@ impl<'a> From<Fields<'a>> for Parameters<'a> {
 
 impl<'a> Conversion<'a> {
     fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Invalid> {
-        if fields.click_id.is_none() && fields.voucher_code.is_empty() {
+        let voucher_code = match is_no_voucher(fields.voucher_code) {
+            true => "",
+            false => fields.voucher_code,
+        };
+        if fields.click_id.is_none() && voucher_code.is_empty() {
             return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
         }
         let product_id = match fields.product_id {
@@ -113,7 +123,7 @@ impl<'a> Conversion<'a> {
         Ok(Conversion {
             transaction_id: printable("transaction_id", fields.transaction_id)?,
             click_id: fields.click_id,
-            voucher_code: fields.voucher_code,
+            voucher_code,
             description_merchant: fields.description_merchant,
             description_affiliate: fields.description_affiliate,
             product_id,
@@ -215,10 +225,37 @@ mod tests {
             .collect();
         let lead = Lead::parse(&voucher).unwrap();
         assert_eq!(lead.0.click_id_text(), "");
-        let neither: Parameters = [("transaction_id", "1")].into_iter().collect();
+        for voucher in ["", " ", "\t\u{a0}"] {
+            let neither: Parameters = [("transaction_id", "1"), ("voucher_code", voucher)]
+                .into_iter()
+                .collect();
+            assert!(is_organic(&neither));
+            let fields = Fields {
+                transaction_id: "1",
+                voucher_code: voucher,
+                ..Fields::default()
+            };
+            for lead in [Lead::parse(&neither), Lead::new(fields)] {
+                assert_eq!(lead.unwrap_err().reason, Reason::NothingToCredit);
+            }
+        }
+    }
+
+    #[test]
+    fn what_its_trigger_could_not_read_is_not_sent() {
+        let said: Parameters = [
+            ("transaction_id", "1"),
+            ("click_id", CLICK_ID),
+            (crate::callback::UNREAD, "voucher_code={voucher}"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(Lead::parse(&said).unwrap_err().reason, Reason::Unread);
+        assert_eq!(Sale::parse(&said).unwrap_err().reason, Reason::Unread);
+        let error = crate::callback::Edit::parse(&said, None).unwrap_err();
         assert_eq!(
-            Lead::parse(&neither).unwrap_err().reason,
-            Reason::NothingToCredit
+            error.to_string(),
+            "trigger arguments that could not be read: \"voucher_code={voucher}\""
         );
     }
 }

@@ -101,6 +101,7 @@ impl<'a> Edit<'a> {
         parameters: &'a Parameters<'_>,
         default_campaign: Option<PositiveId>,
     ) -> Result<Edit<'a>, Invalid> {
+        parameters.check_complete()?;
         let amount = |name| match parameters.get(name) {
             "" => Ok(None),
             text => Amount::parse(name, text).map(Some),

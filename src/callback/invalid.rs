@@ -65,6 +65,8 @@ pub enum Reason {
     CampaignWithoutReference,
     /// An edit that changes nothing.
     NothingToChange,
+    /// Arguments of a trigger that could not be read when the row was written.
+    Unread,
 }
 
 impl Invalid {
@@ -97,6 +99,11 @@ impl fmt::Display for Invalid {
                 _ => write!(f, "{} are all given", all_of(&edit::IDENTIFICATIONS)),
             },
             Reason::NothingToChange => write!(f, "{} is required", one_of(&edit::CHANGES)),
+            Reason::Unread => write!(
+                f,
+                "trigger arguments that could not be read: {}",
+                Quoted(text)
+            ),
             Reason::NothingToCredit => f.write_str("click_id or voucher_code is required"),
             _ => write!(f, "invalid {parameter}: {}", Quoted(text)),
         }
@@ -143,6 +150,7 @@ impl Problem for Invalid {
                 "It belongs to a merchant_reference_id, and there is none.".to_owned()
             }
             Reason::NothingToChange => "Nothing would change.".to_owned(),
+            Reason::Unread => "What they say of the row is missing.".to_owned(),
         })
     }
 
@@ -160,6 +168,10 @@ impl Problem for Invalid {
             Reason::NoIdentification => {
                 "Give the network's transaction id, the click id, or the merchant's reference id with its campaign id.".to_owned()
             }
+            Reason::Unread => format!(
+                "Set what is missing in s2s.queue.parameters, remove \"{}\" there, and call s2s.retry.",
+                self.parameter
+            ),
             Reason::ReferenceWithoutCampaign => {
                 "Give campaign_id, or set it as an option of the server.".to_owned()
             }

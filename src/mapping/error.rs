@@ -65,6 +65,8 @@ pub enum MappingError {
     UnknownColumn {
         /// The placeholder's name.
         column: String,
+        /// The argument that has the placeholder.
+        argument: String,
         /// The table.
         table: String,
         /// The table's columns.
@@ -174,6 +176,9 @@ impl Problem for MappingError {
             MappingError::TemplateWants { option, .. } => Some(format!(
                 "The server's option \"{option}\" has a placeholder for it."
             )),
+            MappingError::UnknownColumn { argument, .. } => {
+                Some(format!("It is named by the argument {}.", Quoted(argument)))
+            }
             MappingError::VirtualColumn { .. } => {
                 Some("Triggers do not see the values of such columns.".to_owned())
             }

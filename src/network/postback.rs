@@ -21,7 +21,9 @@ use regex::{Regex, RegexBuilder};
 use super::Names;
 use super::options::{OptionError, Options, Pace};
 use crate::callback::edit::{IDENTIFICATIONS, is_unidentified};
-use crate::callback::{Action, Invalid, Parameters, Reason, in_one_form, is_organic, printable};
+use crate::callback::{
+    Action, Invalid, Parameters, Reason, STANDARD, in_one_form, is_organic, printable,
+};
 use crate::delivery::{Answer, Verdict};
 use crate::mapping::{Mapping, MappingError};
 use crate::problem::Quoted;
@@ -188,9 +190,14 @@ impl Account {
 /// Refuses a mapping that lacks what the template asks for.
 pub fn check(template: &Template, action: Action, mapping: &Mapping) -> Result<(), MappingError> {
     let option = option_of(action);
+    // Of a standard parameter, an empty text is none.
+    let sets = |name: &str| match STANDARD.contains(&name) {
+        true => mapping.says(name),
+        false => mapping.sets(name),
+    };
     match template
         .parameters()
-        .find(|name| !mapping.sets(name) && !OPTIONAL.contains(name))
+        .find(|name| !sets(name) && !OPTIONAL.contains(name))
     {
         Some(name) => Err(MappingError::TemplateWants {
             parameter: name.to_owned(),
@@ -206,6 +213,7 @@ pub fn url(
     action: Action,
     parameters: &Parameters,
 ) -> Result<String, super::Unsendable> {
+    parameters.check_complete()?;
     match action {
         Action::Lead | Action::Sale => {
             if is_organic(parameters) {
@@ -520,19 +528,28 @@ mod tests {
         let server = server(&options).unwrap();
         let check = |arguments: &[&str]| {
             let names = server.names(Action::Sale).unwrap();
-            let mapping = Mapping::parse(arguments.iter().copied(), names).unwrap();
+            let arguments = ["transaction_id={id}", "click_id={c}"]
+                .iter()
+                .chain(arguments);
+            let mapping = Mapping::parse(arguments.copied(), names).unwrap();
             server
                 .check(Action::Sale, &mapping)
                 .map_err(|problem| problem.one_line())
         };
-        assert_eq!(
-            check(&["transaction_id={id}", "amount={a}", "tier={t}"]),
-            Ok(())
-        );
-        assert_eq!(
-            check(&["transaction_id={id}", "amount={a}"]),
-            Err("parameter tier is required: The server's option \"sale_url\" has a placeholder for it.".into())
-        );
+        assert_eq!(check(&["amount={a}", "tier={t}"]), Ok(()));
+        // Of what is the template's own, an empty text is something.
+        assert_eq!(check(&["amount={a}", "tier="]), Ok(()));
+        for (arguments, parameter) in [
+            (["amount={a}", "level={t}"], "tier"),
+            (["amount=", "tier={t}"], "amount"),
+        ] {
+            assert_eq!(
+                check(&arguments),
+                Err(format!(
+                    "parameter {parameter} is required: The server's option \"sale_url\" has a placeholder for it."
+                ))
+            );
+        }
         assert_eq!(
             server.names(Action::Lead).unwrap_err().hint().unwrap(),
             "Add it, as in ALTER SERVER … OPTIONS (ADD lead_url 'https://…')."

@@ -69,7 +69,7 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
         if let Err(problem) = definition.check_timing() {
             return Err(report_in(Some(&definition.place()), &problem));
         }
-        if !settings::enabled() || !is_writable(&definition) {
+        if !settings::enabled() || !is_to_be_reported(&definition) {
             return Ok(());
         }
         let plan = plan_of(&definition);
@@ -118,17 +118,18 @@ unsafe fn report_all(
     Ok(())
 }
 
-/// Whether something can be queued. A read-only transaction can write to temporary tables, whose
-/// rows then go unreported, with a warning.
+/// Whether something is to be queued. A read-only transaction can write to temporary tables, whose
+/// rows then go unreported, with a warning. Other rows that fire in one were written before it
+/// became read-only: they are reported.
 #[allow(unsafe_code)]
-fn is_writable(definition: &Definition) -> bool {
+fn is_to_be_reported(definition: &Definition) -> bool {
     // SAFETY: reads a variable.
-    let is_read_only = unsafe { pg_sys::XactReadOnly };
-    if is_read_only {
-        warning!(
-            "{}: nothing is queued in a read-only transaction",
-            definition.place()
-        );
+    if !unsafe { pg_sys::XactReadOnly } || !definition.is_temporary() {
+        return true;
     }
-    !is_read_only
+    warning!(
+        "{}: nothing is queued in a read-only transaction",
+        definition.place()
+    );
+    false
 }

@@ -243,7 +243,8 @@ fn check_mapping(given: &str, names: Names) {
         })
         .collect();
     let again = Mapping::parse(arguments.iter().map(String::as_str), names);
-    assert_eq!(again.as_ref(), Ok(&mapping));
+    let again = again.unwrap_or_else(|problem| panic!("{problem}"));
+    assert!(again.parameters().eq(mapping.parameters()));
     let is_literal = |argument: &&str| !argument.starts_with("description=");
     for argument in given.split('\n').filter(is_literal) {
         assert!(arguments.iter().any(|written| written == argument));

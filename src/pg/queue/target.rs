@@ -124,11 +124,18 @@ impl Target {
         self.table
     }
 
-    /// A callback's new id.
+    /// A callback's new id, also in a transaction that became read-only after what it reports.
     #[allow(unsafe_code)]
     pub fn next_id(&self) -> i64 {
-        // SAFETY: the sequence belongs to the table.
-        unsafe { pg_guard_ffi_boundary(|| nextval_internal(self.sequence, false)) }
+        // SAFETY: the sequence belongs to the table. The variable is the transaction's; an error
+        // aborts that, or the subtransaction, which sets it back.
+        unsafe {
+            let is_read_only = pg_sys::XactReadOnly;
+            pg_sys::XactReadOnly = false;
+            let id = pg_guard_ffi_boundary(|| nextval_internal(self.sequence, false));
+            pg_sys::XactReadOnly = is_read_only;
+            id
+        }
     }
 
     /// An action as the column `action` has it.

@@ -194,52 +194,63 @@ impl Definition<'_> {
     /// The mapping as far as it can be made, and what is wrong with it.
     pub fn mapping(&self, arguments: &[String], names: Names) -> (Mapping, Option<MappingError>) {
         let texts = arguments.iter().skip(1).map(String::as_str);
-        let mut mapping = match Mapping::parse(texts, names) {
-            Ok(mapping) => mapping,
-            Err(problem) => return (Mapping::default(), Some(problem)),
-        };
+        let (mut mapping, problem) = Mapping::read(texts, names);
         let columns = self.columns();
-        let names =
-            |columns: &[&Column]| columns.iter().map(|column| column.name.clone()).collect();
-        let table = self.table_name();
-        let is_unknown = |name: &&str| !columns.iter().any(|column| column.name == *name);
-        let unknown = mapping.columns().find(is_unknown).map(str::to_owned);
-        if let Some(unknown) = unknown {
-            let problem = MappingError::UnknownColumn {
-                column: unknown,
-                table,
-                columns: names(&columns.iter().collect::<Vec<_>>()),
-            };
-            return (mapping, Some(problem));
+        let no_click_id = self.find_click_id(&mut mapping, &columns).err();
+        let problem = problem
+            .or_else(|| self.unreadable_column(&mapping, &columns))
+            .or(no_click_id);
+        mapping.leave_out_unless(|name| {
+            let named = columns.iter().find(|column| column.name == name);
+            named.is_some_and(|column| !column.is_virtual)
+        });
+        (mapping, problem)
+    }
+
+    /// Takes the click id from the only column of that type, if no argument says where it is.
+    fn find_click_id(&self, mapping: &mut Mapping, columns: &[Column]) -> Result<(), MappingError> {
+        if !mapping.needs_click_id(self.action) {
+            return Ok(());
         }
-        let is_virtual = |name: &&str| {
-            let named = columns.iter().find(|column| column.name == *name);
-            named.is_some_and(|column| column.is_virtual)
-        };
-        let computed = mapping.columns().find(is_virtual).map(str::to_owned);
-        if let Some(column) = computed {
-            return (mapping, Some(MappingError::VirtualColumn { column, table }));
-        }
-        if mapping.needs_click_id(self.action) {
-            let click_id = queue::type_oid(c"click_id");
-            let click_ids: Vec<_> = columns
-                .iter()
-                .filter(|column| column.base_type() == click_id)
-                .collect();
-            match click_ids.as_slice() {
-                [one] => mapping.default_click_id(&one.name),
-                // A voucher can credit without any click id.
-                [] if mapping.sets("voucher_code") => {}
-                found => {
-                    let problem = MappingError::NoClickId {
-                        table,
-                        columns: names(found),
-                    };
-                    return (mapping, Some(problem));
-                }
+        let click_id = queue::type_oid(c"click_id");
+        let click_ids: Vec<_> = columns
+            .iter()
+            .filter(|column| column.base_type() == click_id)
+            .map(|column| column.name.clone())
+            .collect();
+        match click_ids.as_slice() {
+            [one] => mapping.default_click_id(one),
+            // A voucher can credit without any click id.
+            [] if mapping.says("voucher_code") => {}
+            _ => {
+                mapping.leave_out_click_id();
+                return Err(MappingError::NoClickId {
+                    table: self.table_name(),
+                    columns: click_ids,
+                });
             }
         }
-        (mapping, None)
+        Ok(())
+    }
+
+    /// A placeholder for a column that is not there, or has no value yet when a trigger fires.
+    fn unreadable_column(&self, mapping: &Mapping, columns: &[Column]) -> Option<MappingError> {
+        let find = |name: &str| columns.iter().find(|column| column.name == name);
+        let unknown = mapping.columns().find(|(name, _)| find(name).is_none());
+        if let Some((column, argument)) = unknown {
+            return Some(MappingError::UnknownColumn {
+                column: column.to_owned(),
+                argument: argument.to_owned(),
+                table: self.table_name(),
+                columns: columns.iter().map(|column| column.name.clone()).collect(),
+            });
+        }
+        let is_virtual = |name: &str| find(name).is_some_and(|column| column.is_virtual);
+        let (column, _) = mapping.columns().find(|(name, _)| is_virtual(name))?;
+        Some(MappingError::VirtualColumn {
+            column: column.to_owned(),
+            table: self.table_name(),
+        })
     }
 
     /// The table's OID.
@@ -247,6 +258,13 @@ impl Definition<'_> {
     pub fn table_oid(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open.
         unsafe { (*self.table).rd_id }
+    }
+
+    /// Whether the table is temporary.
+    #[allow(unsafe_code)]
+    pub fn is_temporary(&self) -> bool {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.table).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP }
     }
 
     /// The table's name, without its schema's.

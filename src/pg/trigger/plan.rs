@@ -17,7 +17,7 @@ use pgrx::prelude::*;
 use super::definition::Definition;
 use super::row::{OutputFunction, Row};
 use crate::callback::edit::is_unidentified;
-use crate::callback::{Action, Parameters, is_organic};
+use crate::callback::{Action, Parameters, UNREAD, is_organic};
 use crate::mapping::{MappingError, Names, Piece};
 use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
@@ -39,17 +39,26 @@ pub struct Plan {
     server_name: String,
     /// The server, unless it is gone or broken.
     server: Result<Server, ServerProblem>,
-    parameters: Vec<(String, Vec<Part>)>,
+    parameters: Vec<Parameter>,
+    /// The arguments that no row can be read by, as they are written; `""` if there are none.
+    unread: String,
     /// So many of the table's columns, from the first, hold all that is read.
     columns: usize,
-    /// The click id alone says whether there is somebody to credit, or a transaction to edit.
-    goes_by_click: bool,
+    /// A row with neither click id nor voucher says nothing: there is nobody to credit, or no
+    /// transaction to edit.
+    skips_nobody: bool,
     /// What is wrong with the mapping, if anything is.
     problem: Option<MappingError>,
     /// Over the table and the servers.
     watch: Watch,
     /// Holds what the output functions keep between calls.
     _memory: OwnedContext,
+}
+
+/// A parameter, and what its text is made of.
+struct Parameter {
+    name: String,
+    parts: Vec<Part>,
 }
 
 /// A piece of a parameter's text.
@@ -63,10 +72,21 @@ enum Part {
 }
 
 impl Part {
-    fn text<'a>(&'a self, row: &'a Row) -> Cow<'a, str> {
+    fn text<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
         match self {
-            Part::Text(text) => text.into(),
+            Part::Text(text) => Some(text.into()),
             Part::Column { place, output } => row.text(*place, output),
+        }
+    }
+}
+
+/// The text of a row's parameter; `None` if a value is too large.
+fn text<'a>(parts: &'a [Part], row: &'a Row) -> Option<Cow<'a, str>> {
+    match parts {
+        [part] => part.text(row),
+        parts => {
+            let text: Option<String> = parts.iter().map(|part| part.text(row)).collect();
+            text.map(Cow::Owned)
         }
     }
 }
@@ -110,16 +130,18 @@ impl Plan {
         };
         let parameters = mapping
             .parameters()
-            .map(|(name, template)| {
-                let parts = template.pieces().iter().filter_map(&mut part).collect();
-                (name.to_owned(), parts)
+            .map(|(name, template)| Parameter {
+                name: name.to_owned(),
+                parts: template.pieces().iter().filter_map(&mut part).collect(),
             })
             .collect();
         Plan {
             action: definition.action,
             server_name,
             server,
-            goes_by_click: mapping.goes_by_click(definition.action),
+            skips_nobody: mapping.goes_by_click(definition.action)
+                && !mapping.hides_customer(definition.action),
+            unread: mapping.unread(),
             parameters,
             columns: columns_read,
             problem,
@@ -140,28 +162,33 @@ impl Plan {
         unsafe { Row::new(slot, self.columns) }
     }
 
-    /// What the row says.
+    /// What the row says, and what could not be read of it.
     pub fn said<'a>(&'a self, row: &'a Row) -> Parameters<'a> {
-        let text = |parts: &'a [Part]| match parts {
-            [part] => part.text(row),
-            parts => parts
-                .iter()
-                .map(|part| part.text(row))
-                .collect::<String>()
-                .into(),
-        };
-        self.parameters
-            .iter()
-            .map(|(name, parts)| (name.as_str(), text(parts)))
-            .collect()
+        let mut said = Parameters::new();
+        let mut unread = Cow::Borrowed(self.unread.as_str());
+        for Parameter { name, parts } in &self.parameters {
+            match text(parts, row) {
+                Some(text) => said.set(name.as_str(), text),
+                None if unread.is_empty() => unread = name.into(),
+                None => unread = format!("{unread}, {name}").into(),
+            }
+        }
+        if !unread.is_empty() {
+            said.set(UNREAD, unread);
+        }
+        said
     }
 
     /// Whether it can be sent.
     pub fn judge(&self, said: &Parameters) -> Outcome {
+        // What is too large in this row is there.
+        let is_whole = said.get(UNREAD) == self.unread;
+        if self.skips_nobody && is_whole && self.is_nobody(said) {
+            return Outcome::Nobody;
+        }
         let valid = match (&self.server, &self.problem) {
             (Err(problem), _) => return Outcome::Invalid(Box::new(problem.clone())),
             (Ok(_), Some(problem)) => return Outcome::Invalid(Box::new(problem.clone())),
-            (Ok(_), None) if self.goes_by_click && self.is_nobody(said) => return Outcome::Nobody,
             (Ok(server), None) => server.check_parameters(self.action, said),
         };
         match valid {

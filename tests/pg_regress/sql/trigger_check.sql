@@ -25,6 +25,10 @@ select refusal(format('create trigger report after insert on orders for each row
     ('''games_nl'', ''transaction_id={}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'''),
     -- The same for every row, and valid for none.
     ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EURO'', ''click_id={click_id}'''),
+    ('''games_nl'', ''transaction_id={id}'', ''amount='', ''currency=EUR'', ''click_id={click_id}'''),
+    ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency='', ''click_id={click_id}'''),
+    ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EUR'', ''click_id='''),
+    ('''games_nl'', ''transaction_id={id}'', ''={total}'', ''currency=EUR'', ''click_id={click_id}'''),
     ('''games_nl'', ''transaction_id={id}'', ''amount=1,50'', ''currency=EUR'', ''click_id={click_id}'''),
     ('''games_nl'', ''transaction_id={id}'', ''amount={total}'', ''currency=EUR'', ''click_id={click_id}'', ''product_id=x''')
 ) t(arguments);

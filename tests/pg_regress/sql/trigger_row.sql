@@ -70,6 +70,17 @@ begin read only;
 insert into scratch values (1, 'c');
 commit;
 select * from queued;
+-- What was written before the transaction became read-only is reported.
+create table late (id int, click_id s2s.click_id);
+create constraint trigger report after insert on late deferrable initially deferred for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+begin;
+insert into late values (1, 'c');
+set transaction read only;
+commit;
+select transaction_id from s2s.queue;
+delete from s2s.queue;
+drop table late;
 -- A server that is gone does not fail the user's statement either; nor does one that is no network's.
 drop server games_nl cascade;
 insert into orders values (13, 1, 'EUR', null, 'c', true);

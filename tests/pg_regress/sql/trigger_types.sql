@@ -32,7 +32,7 @@ select definition, types(definition, value) from (values
     ('int', '42'), ('int', 'null'), ('bigint', '-9223372036854775808'), ('smallint', '7'),
     ('numeric', '12345678901234567890.123456789'), ('numeric(10,2)', '49.9'), ('numeric', '''NaN'''),
     ('money', '1234.5'), ('real', '0.1'), ('double precision', '0.1 + 0.2::float8'), ('double precision', '''-Infinity'''),
-    ('boolean', 'true'), ('text', '''{a} 100% &=#'''), ('text', 'E''line\nbreak\ttab'''), ('char(5)', '''ab'''), ('varchar', ''''''), ('"char"', '''x'''), ('name', '''n'''),
+    ('boolean', 'true'), ('text', '''{a} 100% &=#'''), ('text', 'E''line\nbreak\ttab'''), ('char(5)', '''ab'''), ('char(5)', ''''''), ('varchar', ''''''), ('"char"', '''x'''), ('name', '''n'''),
     ('date', '''2014-07-15'''), ('timestamptz', '''2014-07-15 10:04:32+00'''), ('timestamp', '''infinity'''), ('interval', '''1 day 2 hours'''), ('time', '''10:04'''),
     ('uuid', '''fb93f424-788d-4c48-bfb1-98516f855839'''), ('inet', '''10.0.0.1/8'''), ('bytea', '''\x00ff'''), ('bit(3)', 'B''101'''),
     ('mood', '''it''''s fine'''), ('positive', '3.5'), ('pair', 'row(1, ''x y'')'), ('int[]', '''{1,2,null}'''), ('mood[]', '''{happy}'''),
@@ -54,6 +54,22 @@ update big set body = repeat('0123456789', 6000);
 update big set id = 3;
 select transaction_id, length(parameters ->> 'value') as length, md5(parameters ->> 'value') = md5('added-' || repeat('0123456789', 6000)) as same from s2s.queue order by id;
 delete from s2s.queue;
+-- A value that is too large to be written as text does not fail the statement.
+create table blobs (id int, body bytea, click_id s2s.click_id);
+create trigger report after insert on blobs for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={body}');
+create trigger report_all after insert on blobs referencing new table as new_rows for each statement execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={body}');
+alter table blobs alter column body set storage external;
+insert into blobs select 1, convert_to(repeat('x', 17000000), 'UTF8'), 'c';
+select transaction_id, parameters, due_at, last_error from s2s.queue;
+delete from s2s.queue;
+drop table blobs;
+-- A voucher of fixed length is the voucher; an empty one is none.
+create table fixed (id char(4), total numeric, voucher char(8), click_id char(40));
+create trigger report after insert on fixed for each row execute function s2s.report_sale('games_nl', 'transaction_id={id}', 'amount={total}', 'currency=EUR', 'voucher_code={voucher}', 'click_id={click_id}');
+insert into fixed values ('b1', 5, '', null), ('b2', 5, '', ''), ('b3', 5, 'SUMMER', null), ('b4', 5, ' ', '0::12345::reference::::1405418672');
+select transaction_id, click_id, due_at < 'infinity' as valid, s2s.callback_url(id) from s2s.queue order by id;
+delete from s2s.queue;
+drop table fixed;
 -- Sums of all kinds are amounts; what is none is parked.
 create function amounts(definition text, value text) returns table(amount text, error text) language plpgsql as $$
 begin
@@ -68,6 +84,10 @@ select definition, value, a.* from (values
     ('numeric', '49.9'), ('numeric', '0.005'), ('numeric', '1e3'), ('int', '5'), ('real', '19.99'), ('double precision', '0.1::float8 + 0.2::float8'), ('double precision', '1e20'),
     ('money', '1234.5'), ('text', '''12,50'''), ('text', '''€ 5'''), ('numeric', '''NaN'''), ('real', '''Infinity'''), ('numeric', '-0.01'), ('numeric', 'null'), ('text', ''' 5''')
 ) t(definition, value), amounts(definition, value) a;
+-- However many digits a session likes to see.
+set extra_float_digits = -10;
+select definition, value, a.* from (values ('real', '12345.67'), ('double precision', '123456.78')) t(definition, value), amounts(definition, value) a;
+reset extra_float_digits;
 -- A domain over click_id is a column of click ids.
 create table visits (id int, click our_click);
 create trigger report after insert on visits for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}');
