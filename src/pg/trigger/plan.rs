@@ -34,6 +34,8 @@ const MOST_PARKED: usize = MAX_URL;
 
 /// A trigger, compiled.
 pub struct Plan {
+    /// How messages name the trigger.
+    place: String,
     action: Action,
     /// The server's name, as the trigger's first argument says it.
     server_name: String,
@@ -136,6 +138,7 @@ impl Plan {
             })
             .collect();
         Plan {
+            place: definition.place(),
             action: definition.action,
             server_name,
             server,
@@ -226,7 +229,7 @@ impl Plan {
                 enqueue(&entry);
             }
             Outcome::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
-                return Err(report_in(None, problem.as_ref()));
+                return Err(report_in(Some(&self.place), problem.as_ref()));
             }
             Outcome::Invalid(problem) => {
                 let reason = problem.one_line();
