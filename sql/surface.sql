@@ -51,7 +51,8 @@ select a.callback_id,
 from s2s.attempt a
 where a.verdict in ('delivered', 'cancelled')
   and not exists (
-      select from s2s.attempt later where later.callback_id = a.callback_id and later.id > a.id
+      select from s2s.attempt later
+      where later.callback_id = a.callback_id and later.id > a.id and later.verdict in ('delivered', 'cancelled')
   )
   and not exists (select from s2s.queue q where q.id = a.callback_id);
 
@@ -96,13 +97,13 @@ cross join lateral (
     where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
 ) lately;
 
--- For what a subscription brings. The condition keeps it so after ENABLE TRIGGER ALL, which
--- pg_restore --disable-triggers runs in the end.
+-- For what a subscription brings, and nothing else: a dump may be restored with
+-- session_replication_role = replica, and pg_restore --disable-triggers runs ENABLE TRIGGER ALL.
 create trigger skip_replicated before insert on s2s.queue for each row
-    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    when (s2s.is_replicated())
     execute function s2s.skip_replicated();
 create trigger skip_replicated before insert on s2s.attempt for each row
-    when (pg_catalog.current_setting('session_replication_role') = 'replica')
+    when (s2s.is_replicated())
     execute function s2s.skip_replicated();
 alter table s2s.queue enable replica trigger skip_replicated;
 alter table s2s.attempt enable replica trigger skip_replicated;
@@ -198,6 +199,7 @@ comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, 
 comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
 comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left without a server, tells the worker of changed servers';
+comment on function s2s.is_replicated is 'whether this session applies what was done in another database';
 comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
 comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
 comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';

@@ -17,7 +17,9 @@ create table s2s.queue (
     constraint queue_pkey primary key (server, due_at, id),
     constraint attempts_is_not_negative check (attempts >= 0),
     constraint parameters_is_an_object check (pg_catalog.jsonb_typeof(parameters) = 'object')
-);
+)
+-- Callbacks are inserted without SQL, whatever default_table_access_method is.
+using heap;
 
 -- What holds later callbacks of the same transaction: those that are retrying or parked.
 create index queue_holding on s2s.queue (server, action, transaction_id, id)

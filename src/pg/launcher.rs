@@ -9,7 +9,7 @@
 //! At the start, templates get none: what they owe is for their copies. Later, one that asks gets
 //! its worker as any other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
@@ -60,15 +60,14 @@ pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::connect_worker_to_spi(None, None);
     if let Some(board) = wake::board() {
         board.occupy_launcher();
-        for database in BackgroundWorker::transaction(databases_at_start) {
-            // One that does not have the extension ends the worker, which is then not wanted.
-            if let Some(slot) = board.claim(database) {
-                slot.wanted.store(true, SeqCst);
-            }
-        }
-        let mut starts = HashMap::new();
+        let mut launcher = Launcher {
+            board,
+            unseen: BackgroundWorker::transaction(databases_at_start),
+            starts: HashMap::new(),
+            refused: HashSet::new(),
+        };
         loop {
-            let pause = start_wanted(board, &mut starts);
+            let pause = launcher.start_wanted();
             if !BackgroundWorker::wait_latch(pause) {
                 break;
             }
@@ -79,69 +78,103 @@ pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
     unsafe { pg_sys::proc_exit(1) }
 }
 
+/// What the launcher knows of databases.
+struct Launcher {
+    board: &'static Board,
+    /// Databases of which nobody knows yet whether they have the extension, and that have no slot
+    /// so far.
+    unseen: Vec<pg_sys::Oid>,
+    starts: HashMap<pg_sys::Oid, Start>,
+    /// Those whose worker PostgreSQL had no room for, as the log says.
+    refused: HashSet<pg_sys::Oid>,
+}
+
 /// When a worker was started, and how long to wait before it is started again.
 struct Start {
     at: Instant,
     pause: Duration,
 }
 
-/// Starts the workers that are wanted and not there, frees the slots of databases that are gone;
-/// says how long to sleep at most.
-fn start_wanted(board: &Board, starts: &mut HashMap<pg_sys::Oid, Start>) -> Option<Duration> {
-    let without_worker: Vec<_> = BackgroundWorker::transaction(|| {
-        let slots = board.slots().iter();
-        let without_worker = slots.filter_map(|slot| {
-            let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
-            Some((slot, database, State::of(database)))
+impl Launcher {
+    /// Starts the workers that are wanted and not there, frees the slots of databases that want
+    /// none; says how long to sleep at most.
+    fn start_wanted(&mut self) -> Option<Duration> {
+        self.look_at_unseen();
+        let without_worker: Vec<_> = BackgroundWorker::transaction(|| {
+            let slots = self.board.slots().iter();
+            let without_worker = slots.filter_map(|slot| {
+                let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
+                Some((slot, database, State::of(database)))
+            });
+            without_worker.collect()
         });
-        without_worker.collect()
-    });
-    let now = Instant::now();
-    let mut sleep = None;
-    for (slot, database, state) in without_worker {
-        if state == State::Gone {
-            slot.free();
-            starts.remove(&database);
-        } else if slot.wanted.load(SeqCst) {
-            if slot.was_told_to_stop.swap(false, SeqCst) {
-                starts.remove(&database);
+        let now = Instant::now();
+        let mut sleep = None;
+        for (slot, database, state) in without_worker {
+            if state == State::Gone {
+                self.board.free(slot);
+                self.forget(database);
+            } else if slot.wanted.load(SeqCst) {
+                if slot.was_told_to_stop.swap(false, SeqCst) {
+                    self.starts.remove(&database);
+                }
+                let pause = match state {
+                    State::Held => HELD_LOOK,
+                    State::Closed => CLOSED_LOOK,
+                    State::Open | State::Gone => self.start_in_time(database, now),
+                };
+                sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
+            } else {
+                // It ended because there is no extension: when there is one, there is no need to
+                // wait.
+                self.board.release(slot);
+                self.forget(database);
             }
-            let pause = match state {
-                State::Held => HELD_LOOK,
-                State::Closed => CLOSED_LOOK,
-                State::Open | State::Gone => start_in_time(database, starts, now),
-            };
-            sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
-        } else {
-            // It ended because there is no extension: when there is one, there is no need to wait.
-            starts.remove(&database);
         }
+        sleep
     }
-    sleep
-}
 
-/// Starts a worker unless it was started a moment ago; says when to look again.
-fn start_in_time(
-    database: pg_sys::Oid,
-    starts: &mut HashMap<pg_sys::Oid, Start>,
-    now: Instant,
-) -> Duration {
-    let pause = match starts.get(&database) {
-        Some(start) if now < start.at + start.pause => return start.at + start.pause - now,
-        // It ended soon after its last start.
-        Some(start) if now < start.at + 10 * start.pause => {
-            (start.pause * 2).min(LONGEST_RESTART_PAUSE)
+    /// Has workers look whether databases have the extension, as far as there are slots. One that
+    /// does not find it ends, and its slot is free again.
+    fn look_at_unseen(&mut self) {
+        while let Some(database) = self.unseen.last() {
+            let Some(slot) = self.board.claim(*database) else {
+                return;
+            };
+            slot.wanted.store(true, SeqCst);
+            self.unseen.pop();
         }
-        _ => RESTART_PAUSE,
-    };
-    if start(database).is_none() && pause == RESTART_PAUSE {
-        warning!(
-            "s2s: cannot start a worker for database {}: raise max_worker_processes",
-            database.to_u32()
-        );
     }
-    starts.insert(database, Start { at: now, pause });
-    pause
+
+    /// Starts a worker unless it was started a moment ago; says when to look again.
+    fn start_in_time(&mut self, database: pg_sys::Oid, now: Instant) -> Duration {
+        let pause = match self.starts.get(&database) {
+            Some(start) if now < start.at + start.pause => return start.at + start.pause - now,
+            // It ended soon after its last start.
+            Some(start) if now < start.at + 10 * start.pause => {
+                (start.pause * 2).min(LONGEST_RESTART_PAUSE)
+            }
+            _ => RESTART_PAUSE,
+        };
+        if start(database).is_some() {
+            self.starts.insert(database, Start { at: now, pause });
+            self.refused.remove(&database);
+            return pause;
+        }
+        // It was not started: the end of another worker may make room for it at any time.
+        if self.refused.insert(database) {
+            warning!(
+                "s2s: cannot start a worker for database {}: raise max_worker_processes",
+                database.to_u32()
+            );
+        }
+        RESTART_PAUSE
+    }
+
+    fn forget(&mut self, database: pg_sys::Oid) {
+        self.starts.remove(&database);
+        self.refused.remove(&database);
+    }
 }
 
 /// Registers a worker for a database; `None` if there is no room for one.

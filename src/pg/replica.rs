@@ -2,8 +2,9 @@
 //!
 //! A publication of all tables has our tables in it. Without the trigger a subscriber would send
 //! again what the publisher sends, or stop at an id that it has as well. Our own insertions run no
-//! triggers.
+//! triggers, and whoever restores a dump gets what is in it.
 
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 #[pg_extern(sql = "
@@ -12,4 +13,13 @@ create function s2s.skip_replicated() returns trigger
 ")]
 fn skip_replicated() {
     // No row: there is nothing to insert.
+}
+
+/// Whether this session applies what was done in another database.
+#[pg_extern(schema = "s2s", stable, strict, parallel_unsafe)]
+#[allow(unsafe_code)]
+fn is_replicated() -> bool {
+    // SAFETY: reads what PostgreSQL keeps of this process. A replication origin is set by other
+    // appliers than PostgreSQL's own, too.
+    unsafe { pg_sys::IsLogicalWorker() || pg_sys::replorigin_session_origin != 0 }
 }

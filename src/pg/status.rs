@@ -61,12 +61,12 @@ fn worker_status() -> TableIterator<
 /// Why the current database has no worker, and what to do.
 #[allow(unsafe_code)]
 fn why_absent(slot: Option<&Slot>) -> &'static str {
-    let Some(slot) = slot else {
+    let Some(board) = wake::board() else {
         return "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
     };
     // SAFETY: reads what shared memory says, and a variable.
     let (is_standby, database) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::MyDatabaseId) };
-    let is_wanted = slot.wanted.load(SeqCst);
+    let is_wanted = slot.is_some_and(|slot| slot.wanted.load(SeqCst));
     let state = State::of(database);
     if is_standby {
         "The server is a standby: the worker starts when it is promoted."
@@ -74,6 +74,8 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
         "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
     } else if is_wanted && state == State::Closed {
         "The database takes no connections: the worker starts seconds after alter database … allow_connections true."
+    } else if slot.is_none() && board.is_full() {
+        "There is no room for a worker: 256 databases of the server have one, or want one."
     } else if !is_wanted && database::row_of(database).is_some_and(|row| row.datistemplate) {
         "The worker starts with the next callback that is queued here, or with s2s.wake(); not with the server, since the database is a template."
     } else if !is_wanted {
@@ -200,19 +202,13 @@ fn start_worker() {
 #[search_path(pg_catalog, pg_temp)]
 fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
     let deadline = Instant::now().checked_add(Duration::from_micros(micros(&timeout)));
-    let mut asked: Option<u64> = None;
+    let Some(slot) = wake::wake_mine(|_| {}) else {
+        return Ok(!any_due().map_err(error::spi)?);
+    };
+    let asked = slot.wakes.load(SeqCst);
     loop {
-        match wake::my_slot() {
-            None => return Ok(!any_due().map_err(error::spi)?),
-            Some(slot) => {
-                let asked = *asked.get_or_insert_with(|| {
-                    slot.wake();
-                    slot.wakes.load(SeqCst)
-                });
-                if slot.pid.load(SeqCst) != 0 && slot.idle_at.load(SeqCst) >= asked {
-                    return Ok(true);
-                }
-            }
+        if slot.pid.load(SeqCst) != 0 && slot.idle_at.load(SeqCst) >= asked {
+            return Ok(true);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(false);

@@ -1,9 +1,9 @@
 //! Shared memory: how a commit wakes a worker, and what a worker shows of itself.
 //!
 //! There is a slot for each database that has, or may want, a worker. Everything in a slot is
-//! atomic and there is no lock: the commit callback may do nothing that can fail. A slot's latch
-//! is that of a process in PostgreSQL's shared memory, which has the same address in every
-//! process.
+//! atomic: the commit callback may do nothing that can fail. Only who takes or frees a slot has
+//! others wait, for an instant. A slot's latch is that of a process in PostgreSQL's shared memory,
+//! which has the same address in every process.
 
 use std::cell::Cell;
 use std::sync::atomic::{
@@ -113,13 +113,15 @@ pub struct ServerSlot {
     pub is_broken: AtomicBool,
 }
 
-/// So many databases can have a worker at once. Every worker needs one of PostgreSQL's
-/// `max_worker_processes`, of which there are far fewer.
+/// So many databases can have a worker, or want one, at once. Every worker needs one of
+/// PostgreSQL's `max_worker_processes`, of which there are far fewer.
 const SLOTS: usize = 256;
 
 /// All slots, and the launcher's latch.
 pub struct Board {
     slots: [Slot; SLOTS],
+    /// Somebody takes or frees a slot.
+    is_changing: AtomicBool,
     launcher: AtomicPtr<pg_sys::Latch>,
 }
 
@@ -127,6 +129,7 @@ impl Default for Board {
     fn default() -> Board {
         Board {
             slots: std::array::from_fn(|_| Slot::default()),
+            is_changing: AtomicBool::new(false),
             launcher: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
@@ -162,6 +165,11 @@ impl Board {
         &self.slots
     }
 
+    /// Whether no further database can have a worker.
+    pub fn is_full(&self) -> bool {
+        self.slots.iter().all(|slot| slot.database().is_some())
+    }
+
     /// The slot of a database, if it has one.
     pub fn find(&self, database: pg_sys::Oid) -> Option<&Slot> {
         self.slots
@@ -171,14 +179,62 @@ impl Board {
 
     /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
     pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
-        let becomes_ours = |slot: &&Slot| {
-            let taken = slot
-                .database
-                .compare_exchange(0, database.to_u32(), SeqCst, SeqCst);
-            taken.is_ok() || slot.database() == Some(database)
-        };
-        self.find(database)
-            .or_else(|| self.slots.iter().find(becomes_ours))
+        self.find(database).or_else(|| {
+            self.change(|| {
+                let free = || self.slots.iter().find(|slot| slot.database().is_none());
+                let slot = self.find(database).or_else(free)?;
+                slot.database.store(database.to_u32(), SeqCst);
+                Some(slot)
+            })
+        })
+    }
+
+    /// Frees a slot that has no worker, unless somebody wants one.
+    pub fn release(&self, slot: &Slot) {
+        self.change(|| {
+            let database = slot.database.swap(0, SeqCst);
+            // Who wants a worker says so first and looks then whether the slot is still there.
+            if slot.wanted.load(SeqCst) {
+                slot.database.store(database, SeqCst);
+            }
+        });
+    }
+
+    /// Frees the slot of a database that is gone.
+    pub fn free(&self, slot: &Slot) {
+        self.change(|| {
+            slot.wanted.store(false, SeqCst);
+            slot.database.store(0, SeqCst);
+        });
+    }
+
+    /// Tells a database's worker something and wakes it, or has one started. `None` if there is no
+    /// room for one.
+    pub fn wake(&self, database: pg_sys::Oid, tell: impl Fn(&Slot)) -> Option<&Slot> {
+        loop {
+            let slot = self.claim(database)?;
+            tell(slot);
+            slot.wake();
+            // It may have been freed meanwhile.
+            if slot.database() == Some(database) {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Runs `change` while nobody else takes or frees a slot. It may do nothing that can fail.
+    fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+        let (free, taken) = (false, true);
+        while self
+            .is_changing
+            .compare_exchange_weak(free, taken, SeqCst, SeqCst)
+            .is_err()
+        {
+            std::thread::yield_now();
+        }
+        let result = change();
+        self.is_changing.store(free, SeqCst);
+        result
     }
 
     /// This process is the launcher from now on.
@@ -203,17 +259,11 @@ impl Slot {
         }
     }
 
-    /// Frees a slot whose database is gone.
-    pub fn free(&self) {
-        self.wanted.store(false, SeqCst);
-        self.database.store(0, SeqCst);
-    }
-
     /// Makes the worker look at the queue, or the launcher start one.
     ///
     /// Either the worker, which looks at `wakes` after it has said that it is listening, sees the
     /// call, or the caller sees that it is.
-    pub fn wake(&self) {
+    fn wake(&self) {
         self.wakes.fetch_add(1, SeqCst);
         self.wanted.store(true, SeqCst);
         if self.pid.load(SeqCst) == 0 {
@@ -333,20 +383,28 @@ unsafe extern "C-unwind" fn on_transaction_end(
     if event == XACT_EVENT_ABORT {
         return;
     }
-    let Some(slot) = my_slot() else { return };
-    if event == XACT_EVENT_PREPARE {
-        slot.prepared.store(true, SeqCst);
-    }
-    slot.earliest.add(at_commit.earliest);
-    if at_commit.reload {
-        slot.reloads.fetch_add(1, SeqCst);
-    }
-    slot.wake();
+    wake_mine(|slot| {
+        if event == XACT_EVENT_PREPARE {
+            slot.prepared.store(true, SeqCst);
+        }
+        slot.earliest.add(at_commit.earliest);
+        if at_commit.reload {
+            slot.reloads.fetch_add(1, SeqCst);
+        }
+    });
 }
 
-/// The slot of the current database; `None` without preload.
+/// Tells the current database's worker something and wakes it, or has one started; `None` without
+/// preload, or if there is no room for a worker.
+#[allow(unsafe_code)]
+pub fn wake_mine(tell: impl Fn(&Slot)) -> Option<&'static Slot> {
+    // SAFETY: a constant of this process.
+    board()?.wake(unsafe { pg_sys::MyDatabaseId }, tell)
+}
+
+/// The slot of the current database, if it has one.
 #[allow(unsafe_code)]
 pub fn my_slot() -> Option<&'static Slot> {
     // SAFETY: a constant of this process.
-    board()?.claim(unsafe { pg_sys::MyDatabaseId })
+    board()?.find(unsafe { pg_sys::MyDatabaseId })
 }

@@ -55,6 +55,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
         return;
     }
     let Some(slot) = board.claim(database) else {
+        warning!("s2s: there is no room for the worker of another database");
         return;
     };
     slot.wanted.store(true, SeqCst);

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
-use crate::support::{Answer, memory, status_of, wait_for, wait_for_some};
+use crate::support::{Answer, Mode, memory, status_of, wait_for, wait_for_some};
 
 /// The processes of ours in the whole server.
 const OURS: &str = "select pid from pg_stat_activity where backend_type like 'pgrx-ext%'";
@@ -271,4 +271,19 @@ fn a_worker_that_cannot_start_says_what_to_raise() {
     wait_for(PATIENCE, "the log says it", || {
         cluster.log().contains("raise max_worker_processes")
     });
+}
+
+#[test]
+fn many_databases_wait_for_no_worker_that_none_of_them_needs() {
+    // Room for two workers, next to the launcher and PostgreSQL's own.
+    let cluster = cluster().conf("max_worker_processes = 4").start();
+    for number in 0..16 {
+        cluster.empty_database(&format!("without_{number}"));
+    }
+    let mut shop = Shop::open(&cluster, "with_extension");
+    cluster.restart(Mode::Fast);
+    shop.client = cluster.connect("with_extension");
+    shop.insert([1]);
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), [1]);
 }

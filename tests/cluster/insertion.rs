@@ -115,3 +115,21 @@ fn a_session_that_is_cancelled_amid_a_statement_queues_nothing_of_it() {
         shop.number("select coalesce(max(in_flight), 0) from s2s.worker_status()") == 0
     });
 }
+
+#[test]
+fn the_queue_is_a_heap_whatever_is_the_default() {
+    let cluster = shared_cluster();
+    let mut client = cluster.empty_database("another_method");
+    client
+        .batch_execute(
+            "create access method mine type table handler heap_tableam_handler;
+             set default_table_access_method = mine;
+             create extension \"pgrx-ext\"",
+        )
+        .expect("the extension");
+    let mut shop = Shop::open_in(cluster, "another_method", client, ", paused 'true'");
+    let method = "select amname::text from pg_am a join pg_class c on c.relam = a.oid where c.oid = 's2s.queue'::regclass";
+    assert_eq!(shop.text(method), "heap");
+    shop.insert([1]);
+    assert_eq!(shop.number("select count(*) from s2s.queue"), 1);
+}

@@ -133,6 +133,8 @@ pub struct Bulk {
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     waiting: usize,
     bytes: usize,
+    /// Nothing was added.
+    is_empty: bool,
     /// Holds the slots and what is in them.
     memory: OwnedContext,
     /// Holds what a row leaves behind.
@@ -149,6 +151,7 @@ impl Default for Bulk {
             slots: Vec::new(),
             waiting: 0,
             bytes: 0,
+            is_empty: true,
             memory: OwnedContext::of_subtransaction(c"s2s bulk"),
             row_memory: OwnedContext::of_subtransaction(c"s2s row"),
             due_at: Timestamp::INFINITY,
@@ -194,6 +197,7 @@ impl Bulk {
             self.bytes += (*tuple).t_len as usize;
         }
         self.waiting += 1;
+        self.is_empty = false;
         self.due_at = self.due_at.min(row.due_at);
         if self.waiting == BULK_ROWS || self.bytes >= BULK_BYTES {
             self.flush();
@@ -228,6 +232,9 @@ impl Bulk {
 
     /// Inserts what is left and wakes the worker at commit, which waits until it is on disk.
     pub fn finish(mut self) {
+        if self.is_empty {
+            return;
+        }
         if self.waiting > 0 {
             self.row(Bulk::flush);
         }

@@ -101,7 +101,12 @@ unsafe extern "C-unwind" fn on_transaction_end(
     event: pg_sys::XactEvent::Type,
     _: *mut std::ffi::c_void,
 ) {
-    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+    use pg_sys::XactEvent::*;
+    // No statement outlives its transaction.
+    if matches!(
+        event,
+        XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT
+    ) {
         forget(|_| true);
     }
 }

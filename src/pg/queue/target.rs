@@ -76,6 +76,7 @@ impl Target {
             let sequence = pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema);
             let action = type_oid(c"action");
             let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
+            check_storage(&*(*relation).rd_rel);
             let target = memory.switch_to(|| {
                 let descriptor = pg_sys::CreateTupleDescCopy((*relation).rd_att);
                 let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
@@ -244,6 +245,13 @@ impl Deref for OpenTarget {
 
     fn deref(&self) -> &Target {
         &self.0
+    }
+}
+
+/// Refuses a table that is no plain one: insertion goes to its pages directly.
+fn check_storage(table: &pg_sys::FormData_pg_class) {
+    if table.relkind as u8 != pg_sys::RELKIND_RELATION || table.relam != pg_sys::HEAP_TABLE_AM_OID {
+        changed_by_hand("it is not an ordinary heap table");
     }
 }
 

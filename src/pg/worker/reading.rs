@@ -178,11 +178,15 @@ impl Worker {
 
     /// Reads the servers anew, and forgets what waits in memory.
     fn reload(&mut self) -> Result<(), SqlError> {
+        // Before the look: who makes the extension anew is heard.
+        self.slot.wanted.store(false, SeqCst);
         let found =
-            transaction(|| queue::exists().then(|| (sql::read_servers(), sql::queued_servers())))?;
-        let Some((servers, queued)) = found else {
+            transaction(|| queue::exists().then(|| (sql::read_servers(), sql::queued_servers())));
+        if !matches!(found, Ok(None)) {
+            self.slot.wanted.store(true, SeqCst);
+        }
+        let Some((servers, queued)) = found? else {
             log!("s2s: the extension is gone; the worker ends");
-            self.slot.wanted.store(false, SeqCst);
             end(0);
         };
         self.scheduler.forget_waiting();

@@ -17,6 +17,8 @@ pub fn introduce() {
         (c"lock_timeout", c"2s"),
         (c"statement_timeout", c"0"),
         (c"idle_in_transaction_session_timeout", c"0"),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        (c"transaction_timeout", c"0"),
         // Plans are made once, or planning would cost more than reading. The queue may be empty
         // then, and anything looks cheap: what is right when it is full is always an index.
         (c"plan_cache_mode", c"force_generic_plan"),

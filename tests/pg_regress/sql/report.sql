@@ -27,6 +27,12 @@ reset role;
 update s2s.queue set due_at = 'infinity', last_error = 'by hand' where transaction_id = '2';
 select s2s.report_lead('games_nl', '2', 'c') is not null;
 select status, held_by = (select min(id) from s2s.queue where transaction_id = '2') as held_by_first from s2s.callback where transaction_id = '2' order by id;
+-- One that was cancelled on the wire is cancelled, whatever the answer was.
+insert into s2s.attempt (callback_id, server, action, transaction_id, created_at, attempt, started_at, duration, verdict, message)
+    select 0, 'games_nl', 'lead', 'cancelled', now(), attempt, now(), '1 s', verdict, message
+    from (values (1, 'cancelled'::s2s.verdict, 'by hand'), (2, 'retry', 'HTTP 500')) a(attempt, verdict, message) order by attempt;
+select id, status, attempts, last_error from s2s.callback where transaction_id = 'cancelled';
+delete from s2s.attempt where callback_id = 0;
 -- Indexes added by a DBA are served, too.
 create index by_click on s2s.queue (click_id);
 create index by_voucher on s2s.queue ((parameters->>'voucher_code')) where parameters ? 'voucher_code';
