@@ -114,7 +114,10 @@ fn warn_of_no_server() -> spi::Result<()> {
         for row in client.select(queue::TRIGGERS_WITHOUT_SERVER, None, &[])? {
             let text = |column| row.get::<String>(column).map(Option::unwrap_or_default);
             let place = place(&text(1)?, &text(2)?);
-            let problem = ServerProblem::DoesNotExist(text(3)?);
+            let problem = ServerProblem::DoesNotExist {
+                server: text(3)?,
+                nearest: None,
+            };
             report_in(Some(&place), &problem).report(PgLogLevel::WARNING);
         }
         Ok(())

@@ -6,13 +6,15 @@ use std::fmt;
 use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use pgrx::spi::{self, quote_identifier};
 
 use super::error::{PgResult, report};
+use super::queue;
 use crate::network::linktrust;
 use crate::network::options::OptionError;
 use crate::network::secret::Secret;
 use crate::network::{Account, Network, NoPassword, Server};
-use crate::problem::{Class, Problem, Quoted, list};
+use crate::problem::{Class, Problem, Quoted, list, nearest};
 
 /// Validator of the wrapper `tradetracker`.
 #[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
@@ -84,7 +86,12 @@ pub enum ServerProblem {
     /// No server was named.
     NotGiven,
     /// There is none of this name.
-    DoesNotExist(String),
+    DoesNotExist {
+        /// The name.
+        server: String,
+        /// The name that is most like it, of those that there are.
+        nearest: Option<String>,
+    },
     /// It belongs to a wrapper that is not ours.
     NotANetwork {
         /// The server.
@@ -118,7 +125,7 @@ impl fmt::Display for ServerProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServerProblem::NotGiven => f.write_str("server is required"),
-            ServerProblem::DoesNotExist(server) => {
+            ServerProblem::DoesNotExist { server, .. } => {
                 write!(f, "server {} does not exist", Quoted(server))
             }
             ServerProblem::NotANetwork { server, .. } => {
@@ -159,7 +166,7 @@ impl Problem for ServerProblem {
             ServerProblem::NotGiven
             | ServerProblem::NotANetwork { .. }
             | ServerProblem::OtherNetwork { .. } => Class::InvalidParameter,
-            ServerProblem::DoesNotExist(_) => Class::UndefinedObject,
+            ServerProblem::DoesNotExist { .. } => Class::UndefinedObject,
             ServerProblem::NotAllowed(_) | ServerProblem::NotOwner(_) => {
                 Class::InsufficientPrivilege
             }
@@ -183,7 +190,11 @@ impl Problem for ServerProblem {
 
     fn hint(&self) -> Option<String> {
         match self {
-            ServerProblem::NotGiven | ServerProblem::DoesNotExist(_) => {
+            ServerProblem::DoesNotExist {
+                nearest: Some(nearest),
+                ..
+            } => Some(format!("Did you mean {}?", Quoted(nearest))),
+            ServerProblem::NotGiven | ServerProblem::DoesNotExist { nearest: None, .. } => {
                 Some("Create it with CREATE SERVER … FOREIGN DATA WRAPPER ….".to_owned())
             }
             ServerProblem::NotANetwork { .. } => Some(format!(
@@ -191,7 +202,8 @@ impl Problem for ServerProblem {
                 list(Network::ALL.iter().map(|network| network.name()))
             )),
             ServerProblem::NotAllowed(server) => Some(format!(
-                "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {server}."
+                "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {}.",
+                quote_identifier(server)
             )),
             ServerProblem::NotOwner(_) | ServerProblem::OtherNetwork { .. } => None,
             ServerProblem::Options { error, .. } => error.hint(),
@@ -208,7 +220,7 @@ impl From<ServerProblem> for pgrx::pg_sys::panic::ErrorReport {
 /// The server that a function's argument names, if the current user may use it.
 pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
     let name = name.ok_or(ServerProblem::NotGiven)?;
-    let server = read(name)?;
+    let server = read(name).map_err(with_nearest)?;
     match may_use(name) {
         true => Ok(server),
         false => Err(ServerProblem::NotAllowed(name.to_owned())),
@@ -218,11 +230,39 @@ pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
 /// The server that a function's argument names, if it is the current user's.
 pub fn find_own(name: Option<&str>) -> Result<Server, ServerProblem> {
     let name = name.ok_or(ServerProblem::NotGiven)?;
-    let server = read(name)?;
+    let server = read(name).map_err(with_nearest)?;
     match is_owner(name) {
         true => Ok(server),
         false => Err(ServerProblem::NotOwner(name.to_owned())),
     }
+}
+
+/// The problem, with the nearest name if there is no server of the one that was given.
+fn with_nearest(problem: ServerProblem) -> ServerProblem {
+    match problem {
+        ServerProblem::DoesNotExist { server, .. } => {
+            // A hint: what fails here does not hide the error that it belongs to.
+            let names = names().unwrap_or_default();
+            let nearest = nearest(&server, names.iter().map(String::as_str)).map(str::to_owned);
+            ServerProblem::DoesNotExist { server, nearest }
+        }
+        problem => problem,
+    }
+}
+
+/// The names of all servers of our networks.
+fn names() -> spi::Result<Vec<String>> {
+    Spi::connect(|client| {
+        let mut names = Vec::new();
+        for row in client.select(queue::SERVER_NAMES, None, &[])? {
+            if let (Some(name), Some(wrapper)) = (row.get(1)?, row.get::<&str>(2)?)
+                && Network::from_name(wrapper).is_some()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    })
 }
 
 /// What LinkTrust knows of a server; an error if it is of another network.
@@ -240,7 +280,10 @@ pub fn linktrust_account(server: &Server) -> Result<&linktrust::Account, ServerP
 /// The server of a name, whoever asks.
 #[allow(unsafe_code)]
 pub fn read(name: &str) -> Result<Server, ServerProblem> {
-    let does_not_exist = || ServerProblem::DoesNotExist(name.to_owned());
+    let does_not_exist = || ServerProblem::DoesNotExist {
+        server: name.to_owned(),
+        nearest: None,
+    };
     let c_name = CString::new(name).map_err(|_| does_not_exist())?;
     // SAFETY: catalog look-ups within a transaction; what they return is palloc'ed in the current
     // context and valid until that is reset; its strings are NUL-terminated.

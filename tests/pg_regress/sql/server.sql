@@ -58,3 +58,24 @@ drop server own, games_nl, elsewhere;
 drop foreign data wrapper other;
 revoke all on foreign data wrapper tradetracker from merchant;
 drop role merchant;
+
+-- An unknown name: the nearest of our networks' servers. What a hint says can be run as it stands.
+create foreign data wrapper elsewhere;
+create server "My Srvw" foreign data wrapper elsewhere;
+create server "My Srv" foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+\pset format unaligned
+\pset tuples_only on
+select refusal(format('select s2s.lead_url(%L, ''1'', ''c'')', name)) from unnest(array['My Srvv', 'my srv', 'My Srvw', 'games', '']) name;
+select refusal('select s2s.linktrust_load(''My Srvv'', ''TransactionID'')');
+create table visits (id int, click_id s2s.click_id);
+select refusal('create trigger report after insert on visits for each row execute function s2s.report_lead(''MySrv'', ''transaction_id={id}'')');
+create role stranger;
+set role stranger;
+select refusal('select s2s.lead_url(''My Srv'', ''1'', ''c'')');
+reset role;
+\pset format aligned
+\pset tuples_only off
+drop role stranger;
+drop table visits;
+drop server "My Srv", "My Srvw";
+drop foreign data wrapper elsewhere;
