@@ -26,18 +26,23 @@ comment on function s2s.preview is 'what a trigger would send for rows that are 
 comment on function s2s.linktrust_file is 'a server''s queued edits as LinkTrust''s tab-delimited file, with the password: for the server''s owner; the edits stay queued';
 comment on function s2s.linktrust_load is 'queues one edit a line of LinkTrust''s tab-delimited file; a row a line: its callback, or what is wrong with it';
 
--- Columns of foreign tables are renamed by another command.
+-- Columns are renamed by other commands, too.
 alter extension "pgrx-ext" drop event trigger s2s_check_ddl;
 drop event trigger s2s_check_ddl;
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
-        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER TYPE',
+        'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
         'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING', 'DROP FOREIGN DATA WRAPPER', 'DROP OWNED'
     )
     execute function s2s.check_ddl();
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes, and tells the worker of changed servers';
-comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left without a server, tells the worker of changed servers';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their columns change, warns of those that a changed server leaves unable to work, tells the worker of changed servers';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left unable to work, tells the worker of changed servers';
 comment on function s2s.wake is 'makes the worker look at the whole queue when the transaction commits';
+
+-- All that can drop a column along with something else; it looks no further unless there is CASCADE.
+create event trigger s2s_check_drop on sql_drop execute function s2s.check_ddl();
+comment on event trigger s2s_check_drop is 'warns of triggers that report to networks and lose a column to DROP … CASCADE';
 
 create function s2s.is_replicated() returns boolean
     stable strict

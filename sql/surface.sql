@@ -110,10 +110,14 @@ alter table s2s.attempt enable replica trigger skip_replicated;
 
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
-        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
+        'CREATE TRIGGER', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER TYPE',
+        'CREATE SERVER', 'ALTER SERVER', 'DROP SERVER',
         'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING', 'DROP FOREIGN DATA WRAPPER', 'DROP OWNED'
     )
     execute function s2s.check_ddl();
+
+-- All that can drop a column along with something else; it looks no further unless there is CASCADE.
+create event trigger s2s_check_drop on sql_drop execute function s2s.check_ddl();
 
 -- Ahead of the command: afterwards there is neither trigger nor function.
 create event trigger s2s_drop_extension on ddl_command_start
@@ -198,13 +202,14 @@ comment on function s2s.report_sale() is 'trigger: queues a sale for each row; a
 comment on function s2s.report_lead(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a lead and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.report_sale(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) is 'queues a sale and returns its callback''s id; NULL without click id and voucher code';
 comment on function s2s.preview is 'what a trigger would send for rows that are there: the URL, or the problem; neither: nothing; in WHEN, OLD is NULL; sends nothing';
-comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left without a server, tells the worker of changed servers';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns of those that are left unable to work, tells the worker of changed servers';
 comment on function s2s.is_replicated is 'whether this session applies what was done in another database';
 comment on function s2s.skip_replicated is 'trigger: keeps another database''s callbacks and attempts out in logical replication';
 comment on trigger skip_replicated on s2s.queue is 'what the publisher owes is not owed here';
 comment on trigger skip_replicated on s2s.attempt is 'what the publisher did was not done here';
 comment on event trigger s2s_drop_extension is 'tells the worker that it is not needed any more';
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their table changes, and tells the worker of changed servers';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are made or their columns change, warns of those that a changed server leaves unable to work, tells the worker of changed servers';
+comment on event trigger s2s_check_drop is 'warns of triggers that report to networks and lose a column to DROP … CASCADE';
 
 comment on function s2s.edit_transaction() is 'trigger: queues an edit of a transaction for each row; arguments: server, parameter=text {column} …';
 comment on function s2s.edit_transaction(text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) is 'queues the edit of a transaction and returns its callback''s id';

@@ -215,11 +215,10 @@ where a.verdict in ('retry', 'failed')
 order by a.id desc
 limit 1";
 
-/// Whether a trigger `t` is one of ours: it calls our functions, and is not the copy that a partition
-/// has of its parent's.
+/// Whether a trigger `t` is one of ours: it calls a function `p` of ours.
 macro_rules! is_ours {
     () => {
-        "t.tgparentid = 0 and exists (
+        "exists (
     select from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where p.oid = t.tgfoid and n.nspname = 's2s'
@@ -227,43 +226,121 @@ macro_rules! is_ours {
     };
 }
 
-/// Triggers made by the current command, or on tables that it made or changed, that call our
-/// functions, with the tables they are on.
-pub const TRIGGERS_OF_COMMAND: &str = concat!(
+/// Whether a trigger `t` is not the copy that a partition has of its parent's, which stands for it,
+/// unless that is disabled: then the copy fires all the same.
+macro_rules! stands_for_itself {
+    () => {
+        "not exists (
+    select from pg_catalog.pg_trigger parent
+    where parent.oid = t.tgparentid and parent.tgenabled <> 'D')"
+    };
+}
+
+/// Triggers made by the current command that call our functions, with the tables they are on.
+pub const TRIGGERS_MADE: &str = concat!(
     "
 select t.oid, t.tgrelid
-from (
-    select t.oid from pg_catalog.pg_event_trigger_ddl_commands() c
-    join pg_catalog.pg_trigger t on t.oid = c.objid
-    where c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
-    union
-    select t.oid from pg_catalog.pg_event_trigger_ddl_commands() c
-    join pg_catalog.pg_trigger t on t.tgrelid = c.objid
-    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-) found
-join pg_catalog.pg_trigger t on t.oid = found.oid
-where ",
+from pg_catalog.pg_event_trigger_ddl_commands() c
+join pg_catalog.pg_trigger t on t.oid = c.objid
+where c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and ",
     is_ours!(),
     "
 order by t.oid"
 );
 
-/// Triggers that call our functions and name a server that does not exist: name, table, server.
-/// (The database's encoding is UTF8, and arguments are kept with a zero byte after each.)
-pub const TRIGGERS_WITHOUT_SERVER: &str = concat!("
-select t.tgname::text, c.relname::text, named.server
+/// Triggers on the tables that the current command changed, and these.
+pub const TRIGGERS_OF_TABLES: &str = concat!(
+    "
+select t.oid, t.tgrelid
 from pg_catalog.pg_trigger t
+where t.tgrelid in (
+    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
+    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+  and ",
+    stands_for_itself!(),
+    " and ",
+    is_ours!(),
+    "
+order by t.oid"
+);
+
+/// The same with the tables that have their columns from those: partitions, children, and tables
+/// of a composite type. (It goes up from the triggers: a table can have thousands of partitions,
+/// and the way up is in an index.)
+pub const TRIGGERS_OF_TABLES_AND_BELOW: &str = concat!(
+    "
+with recursive source(trigger, on_table, oid) as (
+    select t.oid, t.tgrelid, t.tgrelid
+    from pg_catalog.pg_trigger t
+    where ",
+    stands_for_itself!(),
+    " and ",
+    is_ours!(),
+    "
+    union
+    select source.trigger, source.on_table, above.oid
+    from source
+    cross join lateral (
+        select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = source.oid
+        union all
+        select composite.typrelid
+        from pg_catalog.pg_class typed
+        join pg_catalog.pg_type composite on composite.oid = typed.reloftype
+        where typed.oid = source.oid
+    ) above(oid)
+)
+select distinct trigger, on_table
+from source
+where oid in (
+    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
+    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+order by trigger"
+);
+
+/// Triggers on tables that lost a column to the current command.
+pub const TRIGGERS_OF_DROPPED_COLUMNS: &str = concat!(
+    "
+select t.oid, t.tgrelid
+from pg_catalog.pg_trigger t
+where t.tgrelid in (
+    select d.objid from pg_catalog.pg_event_trigger_dropped_objects() d
+    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
+  and ",
+    stands_for_itself!(),
+    " and ",
+    is_ours!(),
+    "
+order by t.oid"
+);
+
+/// Triggers `t` of ours, not the copies that partitions have, on tables `c`, with the server that
+/// each names. (The database's encoding is UTF8, and arguments are kept with a zero byte after
+/// each.)
+macro_rules! from_triggers_with_server {
+    () => {
+        concat!("from pg_catalog.pg_trigger t
+join pg_catalog.pg_proc f on f.oid = t.tgfoid
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 cross join lateral (
     select pg_catalog.convert_from(
         pg_catalog.substring(t.tgargs, 1, pg_catalog.position(t.tgargs, pg_catalog.decode('00', 'hex')) - 1), 'UTF8')
 ) named(server)
-where ",
-    is_ours!(),
+where t.tgparentid = 0 and t.tgnargs > 0 and ",
+            is_ours!()
+        )
+    };
+}
+
+/// Triggers that name a server that does not exist: name, table, server.
+pub const TRIGGERS_WITHOUT_SERVER: &str = concat!(
     "
-  and t.tgnargs > 0
+select t.tgname::text, c.relname::text, named.server
+",
+    from_triggers_with_server!(),
+    "
   and not exists (select from pg_catalog.pg_foreign_server s where s.srvname = named.server)
-order by t.oid");
+order by t.oid"
+);
 
 /// The names of all servers, each with its wrapper's. It may run with its caller's search path, in
 /// which somebody's own operators may come first.

@@ -15,11 +15,12 @@ use super::settings;
 use crate::callback::Action;
 
 mod definition;
+mod earlier;
 mod plan;
 mod row;
 mod when;
 
-pub use definition::{Column, Definition, place};
+pub use definition::{Column, Definition, TriggerProblem, place};
 pub use plan::{Outcome, Plan, plan_of};
 pub use when::When;
 

@@ -96,6 +96,33 @@ fn an_idle_worker_blocks_nobody() {
 }
 
 #[test]
+fn a_check_of_triggers_waits_for_no_table_that_the_command_leaves_alone() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "unrelated");
+    shop.sql(
+        "create table parent (id int, note text, click_id s2s.click_id);
+         create table child () inherits (parent);
+         create table grandchild () inherits (child);
+         create trigger report after insert on grandchild for each row
+             execute function s2s.report_lead('games_nl', 'transaction_id={id}-{note}');
+         create domain amount as numeric;
+         create table other (id int, total amount)",
+    );
+    let mut elsewhere = cluster.connect("unrelated");
+    let mut busy = elsewhere.transaction().expect("a transaction");
+    busy.batch_execute("lock table grandchild in access exclusive mode")
+        .expect("a lock");
+    shop.sql("set lock_timeout = '20s'");
+    for statement in [
+        "alter table only parent drop column note",
+        "drop domain amount cascade",
+        "drop server games_nl",
+    ] {
+        shop.sql(statement);
+    }
+}
+
+#[test]
 fn no_transaction_is_open_while_a_request_is_on_the_wire() {
     let mut shop = Shop::open(shared_cluster(), "on_the_wire");
     shop.receiver.answer_with(|_| Answer::Stall);

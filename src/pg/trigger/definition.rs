@@ -9,6 +9,7 @@ use crate::mapping::{Mapping, MappingError, Names};
 use crate::network::NoSuchAction;
 use crate::pg::queue;
 use crate::pg::server::{self, ServerProblem};
+use crate::pg::trigger::earlier;
 use crate::problem::{Class, Problem};
 
 /// What a trigger is compiled from: copied out of the relation cache.
@@ -158,6 +159,13 @@ impl Definition<'_> {
         }
     }
 
+    /// Whether the mapping fitted the table as it was before the current command.
+    pub fn fitted_earlier(&self) -> bool {
+        let columns = earlier::columns(self.table_oid());
+        let (_, problem) = self.mapping_onto(columns, &self.arguments(), Names::ANY);
+        problem.is_none()
+    }
+
     /// Refuses what it cannot be fired by.
     pub fn check_timing(&self) -> Result<(), TriggerProblem> {
         let kind = u32::from(self.trigger.tgtype as u16);
@@ -193,9 +201,17 @@ impl Definition<'_> {
 
     /// The mapping as far as it can be made, and what is wrong with it.
     pub fn mapping(&self, arguments: &[String], names: Names) -> (Mapping, Option<MappingError>) {
+        self.mapping_onto(self.columns(), arguments, names)
+    }
+
+    fn mapping_onto(
+        &self,
+        columns: Vec<Column>,
+        arguments: &[String],
+        names: Names,
+    ) -> (Mapping, Option<MappingError>) {
         let texts = arguments.iter().skip(1).map(String::as_str);
         let (mut mapping, problem) = Mapping::read(texts, names);
-        let columns = self.columns();
         let no_click_id = self.find_click_id(&mut mapping, &columns).err();
         let problem = problem
             .or_else(|| self.unreadable_column(&mapping, &columns))
@@ -315,21 +331,22 @@ impl Definition<'_> {
             .iter()
             .enumerate()
             .filter(|(_, attribute)| !attribute.attisdropped)
-            .map(|(place, attribute)| Column {
-                place,
-                name: name_text(&attribute.attname),
-                type_oid: attribute.atttypid,
-                is_virtual: attribute.attgenerated as u8 == VIRTUAL,
-            })
+            .map(|(place, attribute)| Column::new(place, attribute))
             .collect()
+    }
+
+    /// The trigger's name.
+    #[allow(unsafe_code)]
+    pub fn name(&self) -> String {
+        // SAFETY: trigger names are NUL-terminated.
+        unsafe { CStr::from_ptr(self.trigger.tgname) }
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// How messages name the trigger.
     pub fn place(&self) -> String {
-        // SAFETY: trigger names are NUL-terminated.
-        #[allow(unsafe_code)]
-        let name = unsafe { CStr::from_ptr(self.trigger.tgname) }.to_string_lossy();
-        place(&name, &self.table_name())
+        place(&self.name(), &self.table_name())
     }
 }
 
@@ -371,11 +388,33 @@ fn action_of(function: pg_sys::Oid) -> Option<Action> {
 }
 
 impl Column {
-    /// Its type, or what that is a domain over.
+    /// The column of a row of `pg_attribute`, at `place` from 0.
+    pub(super) fn new(place: usize, attribute: &pg_sys::FormData_pg_attribute) -> Column {
+        Column {
+            place,
+            name: name_text(&attribute.attname),
+            type_oid: attribute.atttypid,
+            is_virtual: attribute.attgenerated as u8 == VIRTUAL,
+        }
+    }
+
+    /// Its type, or what that is a domain over. A column that is gone may have lost its type, too.
     #[allow(unsafe_code)]
     fn base_type(&self) -> pg_sys::Oid {
-        // SAFETY: a catalog look-up within a transaction.
-        unsafe { pg_sys::getBaseType(self.type_oid) }
+        // SAFETY: catalog look-ups within a transaction; a type that there is not would be an error.
+        unsafe {
+            let exists = pg_sys::SearchSysCacheExists(
+                pg_sys::SysCacheIdentifier::TYPEOID as i32,
+                pg_sys::Datum::from(self.type_oid),
+                pg_sys::Datum::null(),
+                pg_sys::Datum::null(),
+                pg_sys::Datum::null(),
+            );
+            match exists {
+                true => pg_sys::getBaseType(self.type_oid),
+                false => self.type_oid,
+            }
+        }
     }
 }
 
