@@ -7,7 +7,7 @@
 //! | changes columns so that the arguments do not fit any more | is refused |
 //! | changes columns and the arguments did not fit before, or enables it | warns |
 //! | drops a column along with something else | warns |
-//! | renames or drops its server | warns |
+//! | changes, renames or drops its server | warns |
 //! | any other | nothing |
 
 use pgrx::pg_sys;

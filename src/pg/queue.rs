@@ -342,6 +342,21 @@ select t.tgname::text, c.relname::text, named.server
 order by t.oid"
 );
 
+/// Triggers that name the server that the current command changed: name, table, server, function,
+/// arguments.
+pub const TRIGGERS_OF_SERVER: &str = concat!(
+    "
+select t.tgname::text, c.relname::text, named.server, f.proname::text, t.tgargs
+",
+    from_triggers_with_server!(),
+    "
+  and named.server in (
+      select s.srvname from pg_catalog.pg_event_trigger_ddl_commands() d
+      join pg_catalog.pg_foreign_server s on s.oid = d.objid
+      where d.classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass)
+order by t.oid"
+);
+
 /// The names of all servers, each with its wrapper's. It may run with its caller's search path, in
 /// which somebody's own operators may come first.
 pub const SERVER_NAMES: &str = "

@@ -115,6 +115,7 @@ fn a_check_of_triggers_waits_for_no_table_that_the_command_leaves_alone() {
     shop.sql("set lock_timeout = '20s'");
     for statement in [
         "alter table only parent drop column note",
+        "alter server games_nl options (add timeout '5s')",
         "drop domain amount cascade",
         "drop server games_nl",
     ] {

@@ -87,6 +87,16 @@ impl<'a> Command<'a> {
         self.as_rename().is_some()
     }
 
+    /// Whether it sets or drops options of a server.
+    #[allow(unsafe_code)]
+    pub fn sets_server_options(&self) -> bool {
+        // SAFETY: the tag is its own.
+        let altered = unsafe {
+            self.as_node::<pg_sys::AlterForeignServerStmt>(NodeTag::T_AlterForeignServerStmt)
+        };
+        altered.is_some_and(|altered| !altered.options.is_null())
+    }
+
     /// Whether it drops what depends on the thing it drops.
     #[allow(unsafe_code)]
     pub fn drops_dependents(&self) -> bool {

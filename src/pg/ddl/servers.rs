@@ -5,15 +5,20 @@ use pgrx::prelude::*;
 use pgrx::spi;
 
 use super::command::Command;
+use crate::callback::Action;
+use crate::mapping::Mapping;
+use crate::network::Server;
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::queue;
-use crate::pg::server::ServerProblem;
-use crate::pg::trigger::place;
+use crate::pg::server::{self, ServerProblem};
+use crate::pg::trigger::{TriggerProblem, place};
 
-/// Warns of triggers that the command may have left without a server.
+/// Warns of triggers that the command may have left without a server, or with one that they do
+/// not fit.
 pub fn warn(command: &Command) -> PgResult<()> {
     let warned = match command.tag() {
         b"ALTER SERVER" if command.renames() => warn_of_no_server(),
+        b"ALTER SERVER" if command.sets_server_options() => warn_of_misfits(),
         b"DROP SERVER" | b"DROP FOREIGN DATA WRAPPER" | b"DROP OWNED" => warn_of_no_server(),
         _ => Ok(()),
     };
@@ -34,4 +39,53 @@ fn warn_of_no_server() -> spi::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Says which triggers do not fit the server that the command changed.
+fn warn_of_misfits() -> spi::Result<()> {
+    Spi::connect(|client| {
+        for row in client.select(queue::TRIGGERS_OF_SERVER, None, &[])? {
+            let text = |column| row.get::<String>(column).map(Option::unwrap_or_default);
+            // One that is not of a network of ours was none for the trigger before, either.
+            let Ok(server) = server::read(&text(3)?) else {
+                continue;
+            };
+            let function = text(4)?;
+            let action = Action::ALL
+                .into_iter()
+                .find(|action| action.function() == function);
+            let arguments = row.get::<Vec<u8>>(5)?.unwrap_or_default();
+            let Some(action) = action else {
+                continue;
+            };
+            if let Err(problem) = check(&server, action, &arguments_of(&arguments)) {
+                let place = place(&text(1)?, &text(2)?);
+                report_in(Some(&place), &problem).report(PgLogLevel::WARNING);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether a trigger's arguments fit its server, whatever its table has.
+fn check(server: &Server, action: Action, arguments: &[String]) -> Result<(), TriggerProblem> {
+    let names = server.names(action).map_err(TriggerProblem::NoSuchAction)?;
+    let texts = arguments.iter().skip(1).map(String::as_str);
+    let mut mapping = Mapping::parse(texts, names).map_err(TriggerProblem::Mapping)?;
+    if mapping.needs_click_id(action) {
+        mapping.default_click_id("click_id");
+    }
+    server
+        .check(action, &mapping)
+        .map_err(TriggerProblem::Mapping)
+}
+
+/// The arguments of a trigger, the server first, as `pg_trigger.tgargs` has them: a zero byte ends
+/// each.
+fn arguments_of(tgargs: &[u8]) -> Vec<String> {
+    let ended = tgargs.strip_suffix(&[0]).unwrap_or(tgargs);
+    ended
+        .split(|byte| *byte == 0)
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect()
 }

@@ -17,6 +17,18 @@ create trigger report after insert on orders for each row
 insert into orders values (1, 5, 'north', 'abc!'), (2, 5, 'north', null);
 select transaction_id, click_id, parameters, s2s.callback_url(id) from s2s.queue;
 delete from s2s.queue;
+-- A change of the server that leaves triggers unable to work says which, wherever they are.
+create schema branch create table orders (id int, total numeric, click_id s2s.click_id);
+create trigger report after insert on branch.orders for each row
+    execute function s2s.report_sale('tune', 'transaction_id={id}', 'amount={total}', 'currency=EUR');
+create trigger report_disabled after insert on branch.orders for each row
+    execute function s2s.report_sale('tune', 'transaction_id={id}', 'amount={total}', 'currency=EUR', 'rebate={total}');
+alter table branch.orders disable trigger report_disabled;
+alter server tune options (set sale_url 'https://demo.go2cloud.org/aff_lsr?transaction_id={click_id}&voucher={voucher_code}&shop={shop}');
+alter server tune options (set sale_url 'https://demo.go2cloud.org/aff_lsr?transaction_id={click_id}', add timeout '5s');
+alter server tune options (drop sale_url, add lead_url 'https://demo.go2cloud.org/aff_l?transaction_id={click_id}');
+alter server tune owner to current_user;
+drop schema branch cascade;
 drop table orders;
 drop server tune;
 
