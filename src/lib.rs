@@ -29,7 +29,7 @@
 //! | [`network`] | what a network is; [`network::tradetracker`], [`network::linktrust`] with its answers and files, [`network::postback`] with its templates; [`network::options`] of servers; [`network::secret`] |
 //! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`] with [`delivery::breaker`] and [`delivery::bucket`], [`delivery::retry`] and [`delivery::address`] are pure, [`delivery::client`] and [`delivery::pool`] do HTTP |
 //! | [`problem`] | what is wrong with something a user wrote |
-//! | `pg` | PostgreSQL: type, functions and how they read arguments, files, triggers and their preview, queue, databases, launcher, worker, what becomes of its crashes, and how it stands aside; what tells whether a look-up still holds |
+//! | `pg` | PostgreSQL: type, functions and how they read arguments, files, triggers and their preview, whose rights it uses, queue, databases, launcher, worker, what becomes of its crashes, and how it stands aside; what tells whether a look-up still holds |
 //!
 //! Imports go down only: `pg → delivery → network → mapping, callback → url, click_id → problem`.
 //!

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 
 mod aside;
 mod click_id;
+mod cursor;
 mod database;
 mod ddl;
 mod edits;
@@ -20,6 +21,7 @@ mod pause;
 mod preview;
 mod queue;
 mod replica;
+mod restricted;
 mod rows;
 mod server;
 mod settings;

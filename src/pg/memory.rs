@@ -45,6 +45,21 @@ impl OwnedContext {
         })
     }
 
+    /// Runs `body` with this as the current context, and frees all that is in it.
+    ///
+    /// # Safety
+    ///
+    /// Nothing in this context is used afterwards.
+    #[allow(unsafe_code)]
+    pub unsafe fn once<R>(&self, body: impl FnOnce() -> R) -> R {
+        // SAFETY: as the caller says.
+        unsafe {
+            let result = self.switch_to(body);
+            pg_sys::MemoryContextReset(self.0);
+            result
+        }
+    }
+
     /// The context, for PostgreSQL's functions.
     pub fn value(&self) -> pg_sys::MemoryContext {
         self.0

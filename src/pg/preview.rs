@@ -1,17 +1,21 @@
 //! `s2s.preview`: what a trigger would send for rows that are there already.
 //!
 //! The rows are read as the user, by SQL, so that rights and row security hold. They go the same
-//! way as in the trigger, up to the queue.
+//! way as in the trigger, up to the queue, but as the table's owner, whose code may run on it: a
+//! superuser who looks at a row does not lend it his rights.
 
+use std::cell::UnsafeCell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::spi;
 
-use super::error::{PgResult, spi as spi_error};
+use super::cursor::{Batch, Cursor};
+use super::error::PgResult;
+use super::memory::OwnedContext;
 use super::queue;
+use super::restricted;
 use super::rows::Rows;
 use super::server::{self, ServerProblem};
 use super::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
@@ -82,26 +86,47 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     );
     let slot = definition.new_slot();
     let columns = definition.columns();
-    let when = When::new(definition);
-    let mut push = || -> spi::Result<()> {
-        Spi::connect(|client| {
-            let count = client.select(&query, None, &[row_limit.into()])?.len();
-            for row in 0..count {
-                let json = store(row, &columns, slot);
-                let (url, problem) = match when.holds(slot) {
-                    true => outcome(&plan, slot),
-                    false => (None, None),
-                };
-                // SAFETY: the row is of the function's columns; it is copied.
-                unsafe { rows.push([json, url.into_datum(), problem.into_datum()]) }
+    let owner = owner_of(definition);
+    let memory = OwnedContext::of_subtransaction(c"s2s preview");
+    Spi::connect(|client| {
+        let mut cursor = Cursor::open(client, &query, row_limit);
+        let json = RowJson::new(slot);
+        let when = restricted::run_as(owner, || When::new(definition));
+        let mut push = |batch: &Batch, row: usize| {
+            store(batch, row, &columns, slot);
+            // SAFETY: the slot holds a row of the table. What is said of it is in memory that lives
+            // until it is pushed, which copies it; it is of the function's columns.
+            unsafe {
+                memory.once(|| {
+                    let (url, problem) = match when.holds(slot) {
+                        true => outcome(&plan, slot),
+                        false => (None, None),
+                    };
+                    rows.push([Some(json.of(slot)), url.into_datum(), problem.into_datum()]);
+                });
             }
-            Ok(())
-        })
-    };
-    let result = push().map_err(spi_error);
+        };
+        let mut push_all = |batch: &Batch| {
+            restricted::run_as(owner, || {
+                for row in 0..batch.len() {
+                    pg_sys::check_for_interrupts!();
+                    push(batch, row);
+                }
+            });
+        };
+        while cursor.batch(&mut push_all).is_some() {}
+        cursor.close();
+    });
     // SAFETY: nothing is left in it.
     unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) }
-    result
+    Ok(())
+}
+
+/// Whose code the trigger and the table's types run.
+#[allow(unsafe_code)]
+fn owner_of(definition: &Definition) -> pg_sys::Oid {
+    // SAFETY: the relation is open.
+    unsafe { (*(*definition.table).rd_rel).relowner }
 }
 
 /// The URL, or what is wrong; neither if nothing would be queued.
@@ -117,29 +142,62 @@ fn outcome(plan: &Plan, slot: *mut pg_sys::TupleTableSlot) -> (Option<String>, O
     }
 }
 
-/// Puts a row of the SPI's result into a slot of the table's; returns its JSON.
+/// Puts a row that was read into a slot of the table's.
 #[allow(unsafe_code)]
-fn store(
-    row: usize,
-    columns: &[Column],
-    slot: *mut pg_sys::TupleTableSlot,
-) -> Option<pg_sys::Datum> {
-    // SAFETY: the SPI's result has this row; its columns are the JSON, the table, and those of the
-    // table in their order, without dropped ones. Its values live as long as the result.
+fn store(batch: &Batch, row: usize, columns: &[Column], slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: what was read is the OID of the row's table and the table's columns in their order,
+    // without dropped ones. The values live as long as the batch.
     unsafe {
-        let result = &*pg_sys::SPI_tuptable;
-        let tuple = *result.vals.add(row);
-        let value = |number: i32, is_null: &mut bool| {
-            pg_sys::SPI_getbinval(tuple, result.tupdesc, number, is_null)
-        };
         pg_sys::ExecStoreAllNullTuple(slot);
-        for (number, Column { place, .. }) in (3..).zip(columns) {
-            let is_null = &mut *(*slot).tts_isnull.add(*place);
-            *(*slot).tts_values.add(*place) = value(number, is_null);
+        for (number, Column { place, .. }) in (2..).zip(columns) {
+            if let Some(value) = batch.value(row, number) {
+                *(*slot).tts_values.add(*place) = value;
+                *(*slot).tts_isnull.add(*place) = false;
+            }
         }
-        let mut is_null = false;
-        (*slot).tts_tableOid = pg_sys::Oid::from(value(2, &mut is_null).value() as u32);
-        let json = value(1, &mut is_null);
-        (!is_null).then_some(json)
+        let table = batch.value(row, 1).map_or(0, |oid| oid.value() as u32);
+        (*slot).tts_tableOid = pg_sys::Oid::from(table);
+    }
+}
+
+/// `to_jsonb` of a table's rows.
+struct RowJson(UnsafeCell<pg_sys::FmgrInfo>);
+
+impl RowJson {
+    /// That of the rows that `slot` will hold. What it keeps is in the current memory context.
+    #[allow(unsafe_code)]
+    fn new(slot: *mut pg_sys::TupleTableSlot) -> RowJson {
+        let mut function = pg_sys::FmgrInfo::default();
+        let to_jsonb = pg_sys::Oid::from(pg_sys::F_TO_JSONB);
+        // SAFETY: `to_jsonb` takes any type and looks for it in the call that it is part of.
+        unsafe {
+            let row_type = (*(*slot).tts_tupleDescriptor).tdtypeid;
+            let row = pg_sys::makeNullConst(row_type, -1, pg_sys::InvalidOid);
+            let call = pg_sys::makeFuncExpr(
+                to_jsonb,
+                pg_sys::JSONBOID,
+                pg_sys::lappend(std::ptr::null_mut(), row.cast()),
+                pg_sys::InvalidOid,
+                pg_sys::InvalidOid,
+                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
+            );
+            pg_sys::fmgr_info(to_jsonb, &mut function);
+            function.fn_expr = call.cast();
+        }
+        RowJson(UnsafeCell::new(function))
+    }
+
+    /// The row that `slot` holds, in the current memory context.
+    ///
+    /// # Safety
+    ///
+    /// It is the slot that this was made for, with a row.
+    #[allow(unsafe_code)]
+    unsafe fn of(&self, slot: *mut pg_sys::TupleTableSlot) -> pg_sys::Datum {
+        // SAFETY: as the caller says. The slot's columns have the row type's form.
+        unsafe {
+            let row = pg_sys::ExecFetchSlotHeapTupleDatum(slot);
+            pg_sys::FunctionCall1Coll(self.0.get(), pg_sys::InvalidOid, row)
+        }
     }
 }

@@ -377,15 +377,12 @@ pub fn exists() -> bool {
     }
 }
 
-/// Rows of a table, each with itself as JSON, the first `$1`. A row trigger of a table does not
-/// fire for its children; that of a partitioned table does.
-pub fn preview_rows(schema: &str, table: &str, is_partitioned: bool) -> String {
+/// Rows of a table, each with the table that it is in, the first `$1`. It calls no function of
+/// whoever owns the table.
+pub fn preview_rows(schema: &str, table: &str, with_children: bool) -> String {
     let table = pgrx::spi::quote_qualified_identifier(schema, table);
-    let only = if is_partitioned { "" } else { "only " };
-    format!(
-        "select pg_catalog.to_jsonb(r.*), r.tableoid, r.*
-         from {only}{table} as r limit $1"
-    )
+    let only = if with_children { "" } else { "only " };
+    format!("select r.tableoid, r.* from {only}{table} as r limit $1")
 }
 
 /// The OID of a type in the schema `s2s`.

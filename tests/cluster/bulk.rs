@@ -1,4 +1,6 @@
-//! Statements of many rows: what they cost the session in memory.
+//! Statements of many rows: what they cost the session in memory, and how soon they end.
+
+use postgres::error::SqlState;
 
 use crate::shop::{Shop, cluster};
 use crate::support::peak_memory;
@@ -48,4 +50,39 @@ fn millions_of_rows_in_one_statement_take_bounded_memory() {
             "{table}: {taken} kB, {plain} kB without trigger"
         );
     }
+}
+
+#[test]
+fn preview_of_many_rows_takes_bounded_memory_and_can_be_cancelled() {
+    let cluster = cluster().conf("shared_buffers = '16MB'").start();
+    let mut shop = Shop::open_with(&cluster, "preview_many", ", paused 'true'");
+    shop.sql(
+        "create table orders (id bigint, description text, click_id s2s.click_id);
+         insert into orders
+         select n, repeat('x', 500), '0::12345::abc::::1405418672' from generate_series(1, 300000) n;
+         create sequence looked_at;
+         create trigger report after insert on orders for each row
+             when (nextval('looked_at') > 0)
+             execute function s2s.report_lead(
+                 'games_nl', 'transaction_id={id}', 'description={description}')",
+    );
+    let mut peak = |query: &str| {
+        shop.reconnect();
+        let pid = shop.number("select pg_backend_pid()");
+        let rows = shop.number(query);
+        (rows, peak_memory(pid))
+    };
+    let (_, plain) = peak("select count(*) from orders");
+    let (rows, taken) = peak("select count(url) from s2s.preview('orders', 'report', null)");
+    println!("preview of {rows} rows: {taken} kB, {plain} kB for reading them");
+    assert_eq!(rows, 300_000);
+    assert!(taken < plain + MOST_MORE, "{taken} kB, {plain} kB to read");
+
+    shop.sql("select setval('looked_at', 1); set statement_timeout = '200ms'");
+    let preview = "select count(*) from s2s.preview('orders', 'report', null)";
+    let error = shop.client.query(preview, &[]).expect_err("a timeout");
+    assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED), "{error:?}");
+    let looked_at = shop.number("select last_value from looked_at");
+    println!("{looked_at} rows within the timeout");
+    assert!(looked_at < 300_000, "{looked_at} rows");
 }

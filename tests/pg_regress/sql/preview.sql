@@ -53,6 +53,28 @@ create trigger "Odd ""trigger" after insert on "Odd ""schema"."Table; select" fo
     execute function s2s.report_lead('games_nl', 'transaction_id={r}');
 insert into "Odd ""schema"."Table; select" values (1, 'x', 'c');
 select * from s2s.preview('"Odd ""schema"."Table; select"', 'Odd "trigger');
+-- More rows than are read at once.
+create table many (id int, click_id s2s.click_id, long text);
+create sequence looked_at;
+create trigger every after insert on many for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={long}');
+set s2s.enabled = off;
+insert into many select id, 'c', repeat('x', id) from generate_series(1, 250) id;
+insert into many select id, 'c', repeat('ä', 100000) from generate_series(251, 260) id;
+reset s2s.enabled;
+select count(*), count(distinct row_data ->> 'id'), count(url), count(problem), max(length(row_data ->> 'long'))
+from s2s.preview('many', 'every', null);
+select count(*), max((row_data ->> 'id')::int) from s2s.preview('many', 'every', 100);
+select count(*), max((row_data ->> 'id')::int) from s2s.preview('many', 'every', 101);
+-- It can be cancelled at any row.
+create trigger cancelled after insert on many for each row
+    when (nextval('looked_at') <> 150 or pg_cancel_backend(pg_backend_pid()))
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+select count(*) from s2s.preview('many', 'cancelled', null);
+select last_value from looked_at;
+delete from s2s.queue;
+drop table many;
+drop sequence looked_at;
 -- A trigger that cannot work any more says why.
 delete from s2s.queue;
 drop server lt_eu cascade;

@@ -1,0 +1,108 @@
+//! A query that is read in batches, with other code running between them.
+//!
+//! pgrx's cursor keeps all batches until the end, and closes itself while an error unwinds, which
+//! PostgreSQL does not allow then.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+
+/// So many rows are read at once.
+const BATCH: i64 = 100;
+
+/// A query under way. An error closes it with the transaction or subtransaction; without one,
+/// [`Cursor::close`] does.
+pub struct Cursor<'a> {
+    portal: pg_sys::Portal,
+    client: PhantomData<&'a SpiClient<'a>>,
+}
+
+impl Cursor<'_> {
+    /// Starts a query with one argument. It sees what the calling query sees.
+    #[allow(unsafe_code)]
+    pub fn open<'a>(_: &'a SpiClient<'a>, query: &str, argument: Option<i32>) -> Cursor<'a> {
+        let query = CString::new(query).expect("SQL has no zero bytes");
+        let mut types = [pg_sys::INT4OID];
+        let mut values = [argument.into_datum().unwrap_or(pg_sys::Datum::null())];
+        let nulls = [if argument.is_some() { b' ' } else { b'n' }];
+        // SAFETY: the SPI is connected as long as the client lives; the arrays have a place for the
+        // argument, which is copied. Pinned, the portal is closed by nobody else: code that runs
+        // between two batches can find it by its name.
+        let portal = unsafe {
+            let portal = pg_sys::SPI_cursor_open_with_args(
+                std::ptr::null(),
+                query.as_ptr(),
+                1,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                nulls.as_ptr().cast(),
+                true,
+                pg_sys::CURSOR_OPT_NO_SCROLL as i32,
+            );
+            pg_sys::PinPortal(portal);
+            portal
+        };
+        Cursor {
+            portal,
+            client: PhantomData,
+        }
+    }
+
+    /// Calls `with` with the next rows; `None` if there are no more. They are freed afterwards.
+    #[allow(unsafe_code)]
+    pub fn batch<R>(&mut self, with: impl FnOnce(&Batch) -> R) -> Option<R> {
+        // SAFETY: the portal is open. The result is this call's, and ours to free: calls of the SPI
+        // in `with` have results of their own.
+        unsafe {
+            pg_sys::SPI_cursor_fetch(self.portal, true, BATCH as _);
+            let batch = Batch {
+                table: pg_sys::SPI_tuptable,
+                rows: pg_sys::SPI_processed as usize,
+            };
+            let result = (batch.rows > 0).then(|| with(&batch));
+            pg_sys::SPI_freetuptable(batch.table);
+            result
+        }
+    }
+
+    /// Ends the query.
+    #[allow(unsafe_code)]
+    pub fn close(self) {
+        // SAFETY: the portal is open, pinned by us only, and not used any more.
+        unsafe {
+            pg_sys::UnpinPortal(self.portal);
+            pg_sys::SPI_cursor_close(self.portal);
+        }
+    }
+}
+
+/// Rows of a query.
+pub struct Batch {
+    table: *mut pg_sys::SPITupleTable,
+    rows: usize,
+}
+
+impl Batch {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// A value, by its row, from 0, and its column, from 1; nothing for NULL. It lives as long as
+    /// the batch.
+    #[allow(unsafe_code)]
+    pub fn value(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {
+        assert!(row < self.rows);
+        let mut is_null = true;
+        // SAFETY: there is such a row. Of a column that there is not, PostgreSQL says NULL.
+        let value = unsafe {
+            let table = &*self.table;
+            let tuple = *table.vals.add(row);
+            pg_sys::SPI_getbinval(tuple, table.tupdesc, column as i32, &mut is_null)
+        };
+        (!is_null).then_some(value)
+    }
+}
