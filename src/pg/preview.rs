@@ -12,7 +12,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::cursor::{Batch, Cursor};
-use super::error::PgResult;
+use super::error::{PgResult, report_in};
 use super::memory::OwnedContext;
 use super::queue;
 use super::restricted;
@@ -78,11 +78,14 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     if let Err(problem @ ServerProblem::NotAllowed(_)) = server::find(server.as_deref()) {
         return Err(problem.into());
     }
+    definition
+        .check_timing()
+        .map_err(|problem| report_in(Some(&definition.place()), &problem))?;
     let plan = plan_of(definition);
     let query = queue::preview_rows(
         &definition.schema_name(),
         &definition.table_name(),
-        definition.is_partitioned(),
+        reports_children(definition),
     );
     let slot = definition.new_slot();
     let columns = definition.columns();
@@ -98,9 +101,10 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
             // until it is pushed, which copies it; it is of the function's columns.
             unsafe {
                 memory.once(|| {
-                    let (url, problem) = match when.holds(slot) {
-                        true => outcome(&plan, slot),
-                        false => (None, None),
+                    let (url, problem) = match &when {
+                        Err(column) => (None, Some(column.to_string())),
+                        Ok(when) if !when.holds(slot) => (None, None),
+                        Ok(_) => outcome(&plan, slot),
                     };
                     rows.push([Some(json.of(slot)), url.into_datum(), problem.into_datum()]);
                 });
@@ -120,6 +124,16 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     // SAFETY: nothing is left in it.
     unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) }
     Ok(())
+}
+
+/// Whether the trigger fires for rows of the table's children. A row trigger of a partitioned table
+/// does; other children have row triggers of their own. A transition table has their rows, too, if
+/// the statement comes to them: an update does, an insert does not.
+fn reports_children(definition: &Definition) -> bool {
+    let kind = u32::from(definition.trigger.tgtype as u16);
+    let is_row = kind & pg_sys::TRIGGER_TYPE_ROW != 0;
+    let is_update = kind & pg_sys::TRIGGER_TYPE_UPDATE != 0;
+    definition.is_partitioned() || (is_update && !is_row)
 }
 
 /// Whose code the trigger and the table's types run.

@@ -53,6 +53,42 @@ create trigger "Odd ""trigger" after insert on "Odd ""schema"."Table; select" fo
     execute function s2s.report_lead('games_nl', 'transaction_id={r}');
 insert into "Odd ""schema"."Table; select" values (1, 'x', 'c');
 select * from s2s.preview('"Odd ""schema"."Table; select"', 'Odd "trigger');
+-- Children: a row trigger is not theirs, and no insert into the table comes to them. An update does.
+create table family (id int, click_id s2s.click_id);
+create table child (extra text) inherits (family);
+create trigger each_row after insert or update on family for each row
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+create trigger all_new after insert on family referencing new table as new_rows for each statement
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+create trigger all_changed after update on family referencing new table as new_rows for each statement
+    execute function s2s.report_lead('games_nl', 'transaction_id=changed-{id}');
+insert into family values (1, 'c');
+insert into child values (2, 'c', 'x');
+delete from s2s.queue;
+update family set id = id;
+select transaction_id from s2s.queue order by id;
+select row_data ->> 'id' as id from s2s.preview('family', 'each_row');
+select row_data ->> 'id' as id from s2s.preview('family', 'all_new');
+select row_data, url is not null as is_sent from s2s.preview('family', 'all_changed');
+-- Partitions: their rows are the table's.
+create table parted (id int, click_id s2s.click_id) partition by list (id);
+create table part_1 (click_id s2s.click_id, id int);
+alter table parted attach partition part_1 for values in (1);
+create table part_2 partition of parted for values in (2);
+create trigger not_of_one after insert on parted for each row when (new.tableoid <> 'part_1'::regclass)
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+insert into parted values (1, 'c'), (2, 'c');
+select row_data, url is not null as is_sent from s2s.preview('parted', 'not_of_one');
+-- System columns are not those of a row that was read.
+create trigger by_xmin after insert on family for each row when (new.xmin <> '5')
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+create trigger by_old after update on family for each row when (old.ctid <> new.ctid)
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+create trigger by_table after update on family for each row when (new.tableoid = 'family'::regclass and old is distinct from new)
+    execute function s2s.report_lead('games_nl', 'transaction_id={id}');
+select * from s2s.preview('family', 'by_xmin');
+select row_data ->> 'id' as id, url, problem from s2s.preview('family', 'by_old');
+select row_data ->> 'id' as id, url is not null as is_sent, problem from s2s.preview('family', 'by_table');
 -- More rows than are read at once.
 create table many (id int, click_id s2s.click_id, long text);
 create sequence looked_at;
@@ -73,7 +109,7 @@ create trigger cancelled after insert on many for each row
 select count(*) from s2s.preview('many', 'cancelled', null);
 select last_value from looked_at;
 delete from s2s.queue;
-drop table many;
+drop table many, parted, child, family;
 drop sequence looked_at;
 -- A trigger that cannot work any more says why.
 delete from s2s.queue;
