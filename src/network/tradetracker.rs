@@ -206,7 +206,7 @@ mod tests {
         #[test]
         fn the_receiver_reads_what_was_said(
             transaction in "[^\\pC ][^\\pC]{0,30}",
-            voucher in "[^\0]{1,30}",
+            voucher in "[^\0]{0,15}[^\0\\s][^\0]{0,15}",
             description in "[^\0]{0,30}",
         ) {
             let sent = url(&[], Action::Lead, &[
