@@ -13,6 +13,8 @@ export PGRX_PG_CONFIG_PATH = $(PG_CONFIG_PATH)
 export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND = 1
 
 PURE = --no-default-features
+# Tests that want the built extension: cargo leaves them out unless they are named.
+CLUSTERS = --test regress --test cluster --test soak
 PACKAGE = cargo pgrx package --pg-config $(PG_CONFIG_PATH) $(PURE)
 
 .PHONY: help setup build demo test soak fuzz bench install clean fmt
@@ -34,6 +36,7 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy $(PURE) --all-targets -- -D warnings
+	cargo clippy $(PURE) $(CLUSTERS) -- -D warnings
 	cargo clippy $(PURE) --features $(PG_FEATURE) --lib -- -D warnings
 	cargo test $(PURE)
 	$(PACKAGE) --debug

@@ -79,7 +79,7 @@ fn the_worker_is_back_after_a_command_that_was_cancelled_while_it_waited() {
         "it still waits for an answer"
     );
     let address = shop.receiver.address();
-    drop(std::mem::replace(&mut shop.receiver, Receiver::new()));
+    drop(std::mem::take(&mut shop.receiver));
     shop.receiver = Receiver::at(address);
     shop.reconnect();
     shop.wait_until_delivered();
