@@ -1,0 +1,305 @@
+//! Shared memory: what workers and sessions know of each other.
+//!
+//! There is a slot for each database that has, or may want, a worker. Everything in a slot is
+//! atomic: the commit callback may do nothing that can fail. Only who takes or frees a slot has
+//! others wait, for an instant. A slot's latch is that of a process in PostgreSQL's shared memory,
+//! which has the same address in every process.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst,
+};
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
+
+/// What a worker and the sessions of its database know of each other.
+#[derive(Default)]
+pub struct Slot {
+    /// The database's OID; zero: the slot is free.
+    database: AtomicU32,
+    /// There should be a worker.
+    pub wanted: AtomicBool,
+    /// The worker's process; zero: there is none.
+    pub pid: AtomicI32,
+    /// The last worker stopped because it was told to.
+    pub was_told_to_stop: AtomicBool,
+    /// The worker's latch.
+    latch: AtomicPtr<pg_sys::Latch>,
+    /// How often somebody asked to look at the queue.
+    pub wakes: AtomicU64,
+    /// The worker sleeps and wants to hear of that at once; else it looks at `wakes` by itself.
+    pub is_listening: AtomicBool,
+    /// The value of `wakes` when the worker last had nothing to do.
+    pub idle_at: AtomicU64,
+    /// The earliest due time of what was committed since the worker last read.
+    pub earliest: Earliest,
+    /// How often servers, or callbacks that the worker may hold in memory, were changed.
+    pub reloads: AtomicU64,
+    /// A transaction with callbacks was prepared and may be committed any time.
+    pub prepared: AtomicBool,
+    /// Requests in flight.
+    pub in_flight: AtomicU32,
+    /// When the worker started, as a `timestamptz`.
+    pub started_at: AtomicI64,
+    /// When the worker last delivered something, as a `timestamptz`; zero: never.
+    pub last_delivery_at: AtomicI64,
+    /// What the worker's servers are doing.
+    pub servers: ServerSlots,
+}
+
+/// The earliest of several points in time, as `timestamptz`.
+pub struct Earliest(AtomicI64);
+
+impl Default for Earliest {
+    fn default() -> Earliest {
+        Earliest(AtomicI64::new(i64::MAX))
+    }
+}
+
+impl Earliest {
+    /// Adds one.
+    pub fn add(&self, time: i64) {
+        self.0.fetch_min(time, SeqCst);
+    }
+
+    /// The earliest since the last call; `i64::MAX` if there was none.
+    pub fn take(&self) -> i64 {
+        self.0.swap(i64::MAX, SeqCst)
+    }
+}
+
+/// So many servers of a database can be watched; delivery to others works all the same.
+const SERVERS: usize = 64;
+
+/// What each server of a database is doing.
+pub struct ServerSlots([ServerSlot; SERVERS]);
+
+impl Default for ServerSlots {
+    fn default() -> ServerSlots {
+        ServerSlots(std::array::from_fn(|_| ServerSlot::default()))
+    }
+}
+
+impl ServerSlots {
+    /// All of them; those that are free have the server 0.
+    pub fn iter(&self) -> impl Iterator<Item = &ServerSlot> {
+        self.0.iter()
+    }
+
+    /// Says what servers are doing: OID, requests in flight, broken.
+    pub fn show(&self, servers: impl Iterator<Item = (pg_sys::Oid, usize, bool)>) {
+        let none = std::iter::repeat((pg_sys::InvalidOid, 0, false));
+        for (slot, (server, in_flight, is_broken)) in self.iter().zip(servers.chain(none)) {
+            slot.server.store(server.to_u32(), SeqCst);
+            slot.in_flight
+                .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
+            slot.is_broken.store(is_broken, SeqCst);
+        }
+    }
+}
+
+/// What a server is doing.
+#[derive(Default)]
+pub struct ServerSlot {
+    /// The foreign server's OID; zero: none.
+    pub server: AtomicU32,
+    /// Requests in flight.
+    pub in_flight: AtomicU32,
+    /// Nothing but probes goes there.
+    pub is_broken: AtomicBool,
+}
+
+/// So many databases can have a worker, or want one, at once. Every worker needs one of
+/// PostgreSQL's `max_worker_processes`, of which there are far fewer.
+const SLOTS: usize = 256;
+
+/// All slots, and the launcher's latch.
+pub struct Board {
+    slots: [Slot; SLOTS],
+    /// Somebody takes or frees a slot.
+    is_changing: AtomicBool,
+    launcher: AtomicPtr<pg_sys::Latch>,
+}
+
+impl Default for Board {
+    fn default() -> Board {
+        Board {
+            slots: std::array::from_fn(|_| Slot::default()),
+            is_changing: AtomicBool::new(false),
+            launcher: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+}
+
+// SAFETY: atomics only; the pointers are to latches in shared memory, at the same address in every
+// process.
+#[allow(unsafe_code)]
+unsafe impl PGRXSharedMemory for Board {}
+
+// SAFETY: the name is ours.
+#[allow(unsafe_code)]
+static BOARD: PgAtomic<Board> = unsafe { PgAtomic::new(c"pgrx-ext") };
+
+/// The library was preloaded, so there is a board.
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Asks PostgreSQL for the memory. Only while libraries are preloaded.
+#[allow(unsafe_code)]
+pub fn request_memory() {
+    pg_shmem_init!(BOARD);
+    PRELOADED.store(true, SeqCst);
+}
+
+/// The board; `None` without preload.
+pub fn board() -> Option<&'static Board> {
+    PRELOADED.load(SeqCst).then(|| BOARD.get())
+}
+
+impl Board {
+    /// Every slot, free ones too.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Whether no further database can have a worker.
+    pub fn is_full(&self) -> bool {
+        self.slots.iter().all(|slot| slot.database().is_some())
+    }
+
+    /// The slot of a database, if it has one.
+    pub fn find(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        self.slots
+            .iter()
+            .find(|slot| slot.database() == Some(database))
+    }
+
+    /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
+    pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        self.find(database).or_else(|| {
+            self.change(|| {
+                let free = || self.slots.iter().find(|slot| slot.database().is_none());
+                let slot = self.find(database).or_else(free)?;
+                slot.database.store(database.to_u32(), SeqCst);
+                Some(slot)
+            })
+        })
+    }
+
+    /// Frees a slot that has no worker, unless somebody wants one.
+    pub fn release(&self, slot: &Slot) {
+        self.change(|| {
+            let database = slot.database.swap(0, SeqCst);
+            // Who wants a worker says so first and looks then whether the slot is still there.
+            if slot.wanted.load(SeqCst) {
+                slot.database.store(database, SeqCst);
+            }
+        });
+    }
+
+    /// Frees the slot of a database that is gone.
+    pub fn free(&self, slot: &Slot) {
+        self.change(|| {
+            slot.wanted.store(false, SeqCst);
+            slot.database.store(0, SeqCst);
+        });
+    }
+
+    /// Tells a database's worker something and wakes it, or has one started. `None` if there is no
+    /// room for one.
+    pub fn wake(&self, database: pg_sys::Oid, tell: impl Fn(&Slot)) -> Option<&Slot> {
+        loop {
+            let slot = self.claim(database)?;
+            tell(slot);
+            slot.wake();
+            // It may have been freed meanwhile.
+            if slot.database() == Some(database) {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Runs `change` while nobody else takes or frees a slot. It may do nothing that can fail.
+    fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+        let (free, taken) = (false, true);
+        while self
+            .is_changing
+            .compare_exchange_weak(free, taken, SeqCst, SeqCst)
+            .is_err()
+        {
+            std::thread::yield_now();
+        }
+        let result = change();
+        self.is_changing.store(free, SeqCst);
+        result
+    }
+
+    /// This process is the launcher from now on.
+    #[allow(unsafe_code)]
+    pub fn occupy_launcher(&self) {
+        // SAFETY: a constant of this process.
+        self.launcher.store(unsafe { pg_sys::MyLatch }, SeqCst);
+    }
+
+    /// Makes the launcher look at the slots.
+    pub fn wake_launcher(&self) {
+        set_latch(self.launcher.load(SeqCst));
+    }
+}
+
+impl Slot {
+    /// The database it is for.
+    pub fn database(&self) -> Option<pg_sys::Oid> {
+        match self.database.load(SeqCst) {
+            0 => None,
+            oid => Some(pg_sys::Oid::from(oid)),
+        }
+    }
+
+    /// Makes the worker look at the queue, or the launcher start one.
+    ///
+    /// Either the worker, which looks at `wakes` after it has said that it is listening, sees the
+    /// call, or the caller sees that it is.
+    fn wake(&self) {
+        self.wakes.fetch_add(1, SeqCst);
+        self.wanted.store(true, SeqCst);
+        if self.pid.load(SeqCst) == 0 {
+            BOARD.get().wake_launcher();
+        } else if self.is_listening.load(SeqCst) {
+            set_latch(self.latch.load(SeqCst));
+        }
+    }
+
+    /// This process is the slot's worker from now on; false if there is one already.
+    #[allow(unsafe_code)]
+    pub fn occupy(&self) -> bool {
+        // SAFETY: constants of this process.
+        let (pid, latch) = unsafe { (pg_sys::MyProcPid, pg_sys::MyLatch) };
+        if self.pid.compare_exchange(0, pid, SeqCst, SeqCst).is_err() {
+            return false;
+        }
+        self.latch.store(latch, SeqCst);
+        self.in_flight.store(0, SeqCst);
+        self.last_delivery_at.store(0, SeqCst);
+        // SAFETY: reads the clock.
+        self.started_at
+            .store(unsafe { pg_sys::GetCurrentTimestamp() }, SeqCst);
+        true
+    }
+
+    /// The worker is gone.
+    pub fn vacate(&self) {
+        self.latch.store(std::ptr::null_mut(), SeqCst);
+        self.pid.store(0, SeqCst);
+        BOARD.get().wake_launcher();
+    }
+}
+
+#[allow(unsafe_code)]
+fn set_latch(latch: *mut pg_sys::Latch) {
+    if !latch.is_null() {
+        // SAFETY: the latch of a process in shared memory. If that process is gone by now, the
+        // latch is another's, which a latch set without need does not harm. SetLatch cannot fail.
+        unsafe { pg_sys::SetLatch(latch) }
+    }
+}
