@@ -1,4 +1,4 @@
--- Views, the event trigger, comments and rights.
+-- Views, event triggers, comments and rights.
 
 create view s2s.callback as
 select q.id,

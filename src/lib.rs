@@ -43,7 +43,7 @@
 //! 4. SQL text run from Rust stands in `pg/queue.rs`.
 //! 5. `unsafe_code = "deny"`; each exception is allowed where it is, with a `SAFETY` that argues.
 //! 6. Time and chance are arguments of pure code.
-//! 7. A callback leaves the queue only in the statement that records its last attempt.
+//! 7. A callback leaves the queue only in the transaction that records its last attempt.
 //! 8. No secret in the queue, the log, an error, or a `Debug`. Guard: `tests/cluster/secrets.rs`.
 
 pub mod callback;

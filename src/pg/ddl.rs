@@ -57,7 +57,7 @@ fn check_new_triggers() -> PgResult<()> {
         with_trigger(trigger, table, |definition| {
             definition
                 .check()
-                .map_err(|problem| report_in(Some(&definition.place()), &problem))?;
+                .map_err(|problem| report_in(&definition.place(), &problem))?;
             warn_of_no_password(definition);
             Ok(())
         })?;
@@ -97,13 +97,13 @@ fn with_trigger(
     )
 }
 
-/// Says so if the trigger's server has no password. A warning: its callbacks wait in the queue, and
-/// the user mapping can still come, as it does when a dump is restored by somebody who may not
-/// read passwords.
+/// Says so if the trigger's server has no password. A warning: the user mapping can still come, as
+/// it does when a dump is restored by somebody who may not read passwords. Until then its callbacks
+/// are parked.
 fn warn_of_no_password(definition: &Definition) {
     let arguments = definition.arguments();
     let server = arguments.first().map(String::as_str).unwrap_or_default();
     if let Some(problem) = server::lacks_password(server) {
-        report_in(Some(&definition.place()), &problem).report(PgLogLevel::WARNING);
+        report_in(&definition.place(), &problem).report(PgLogLevel::WARNING);
     }
 }

@@ -19,15 +19,15 @@ pub type PgResult<T> = Result<T, ErrorReport>;
 
 /// The report of a problem.
 pub fn report(problem: &dyn Problem) -> ErrorReport {
-    report_in(None, problem)
+    with_message(problem.to_string(), problem)
 }
 
 /// The report of a problem in something that has a name: `trigger "x": unknown parameter …`.
-pub fn report_in(place: Option<&str>, problem: &dyn Problem) -> ErrorReport {
-    let message = match place {
-        Some(place) => format!("{place}: {problem}"),
-        None => problem.to_string(),
-    };
+pub fn report_in(place: &str, problem: &dyn Problem) -> ErrorReport {
+    with_message(format!("{place}: {problem}"), problem)
+}
+
+fn with_message(message: String, problem: &dyn Problem) -> ErrorReport {
     let mut report = ErrorReport::new(sqlstate(problem.class()), message, "s2s");
     if let Some(detail) = problem.detail() {
         report = report.set_detail(detail);

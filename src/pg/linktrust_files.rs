@@ -58,7 +58,7 @@ fn linktrust_file(
             None => writer.insert(Writer::new(columns, &password)?),
         };
         let written = writer.write(&edit);
-        written.map_err(|problem| report_in(Some(&format!("callback {id}")), &problem))
+        written.map_err(|problem| report_in(&format!("callback {id}"), &problem))
     })?;
     left_out.warn();
     let writer = match writer {

@@ -80,7 +80,7 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     }
     definition
         .check_timing()
-        .map_err(|problem| report_in(Some(&definition.place()), &problem))?;
+        .map_err(|problem| report_in(&definition.place(), &problem))?;
     let plan = plan_of(definition);
     let query = queue::preview_rows(
         &definition.schema_name(),

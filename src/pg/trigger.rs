@@ -68,7 +68,7 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
             action,
         };
         if let Err(problem) = definition.check_timing() {
-            return Err(report_in(Some(&definition.place()), &problem));
+            return Err(report_in(&definition.place(), &problem));
         }
         if !settings::enabled() || !is_to_be_reported(&definition) {
             return Ok(());

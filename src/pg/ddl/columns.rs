@@ -85,12 +85,12 @@ fn unless_locked(table: pg_sys::Oid, with: impl FnOnce() -> PgResult<()>) -> PgR
 }
 
 fn warn(definition: &Definition, problem: &TriggerProblem) {
-    report_in(Some(&definition.place()), problem).report(PgLogLevel::WARNING);
+    report_in(&definition.place(), problem).report(PgLogLevel::WARNING);
 }
 
 /// The error of a command that breaks a trigger.
 fn refusal(definition: &Definition, problem: &TriggerProblem) -> pg_sys::panic::ErrorReport {
-    let report = report_in(Some(&definition.place()), problem);
+    let report = report_in(&definition.place(), problem);
     let table = quote_qualified_identifier(definition.schema_name(), definition.table_name());
     let remedy = format!(
         "To change the table all the same, ALTER TABLE {table} DISABLE TRIGGER {}, make the change, and CREATE OR REPLACE TRIGGER with arguments that fit.",

@@ -35,7 +35,7 @@ fn warn_of_no_server() -> spi::Result<()> {
                 server: text(3)?,
                 nearest: None,
             };
-            report_in(Some(&place), &problem).report(PgLogLevel::WARNING);
+            report_in(&place, &problem).report(PgLogLevel::WARNING);
         }
         Ok(())
     })
@@ -60,7 +60,7 @@ fn warn_of_misfits() -> spi::Result<()> {
             };
             if let Err(problem) = check(&server, action, &arguments_of(&arguments)) {
                 let place = place(&text(1)?, &text(2)?);
-                report_in(Some(&place), &problem).report(PgLogLevel::WARNING);
+                report_in(&place, &problem).report(PgLogLevel::WARNING);
             }
         }
         Ok(())

@@ -138,6 +138,7 @@ fn forget(is_over: impl Fn(&Firing) -> bool) {
 pub fn enqueue_in_statement(entry: &Entry) -> i64 {
     let nest_level = nest_level();
     let is_here = |firing: &Firing| firing.nest_level == nest_level;
+    // Taken out while it is added to: that calls PostgreSQL, and an error drops it.
     let bulk = FIRING.with_borrow_mut(|firing| {
         let innermost = firing.last_mut().filter(|firing| is_here(firing))?;
         Some(innermost.bulk.take())

@@ -188,8 +188,8 @@ impl Definition<'_> {
         }
     }
 
-    #[allow(unsafe_code)]
     /// Its arguments, the server first.
+    #[allow(unsafe_code)]
     pub fn arguments(&self) -> Vec<String> {
         let count = usize::try_from(self.trigger.tgnargs).unwrap_or_default();
         (0..count)

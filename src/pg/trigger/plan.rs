@@ -229,7 +229,7 @@ impl Plan {
                 enqueue(&entry);
             }
             Outcome::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
-                return Err(report_in(Some(&self.place), problem.as_ref()));
+                return Err(report_in(&self.place, problem.as_ref()));
             }
             Outcome::Invalid(problem) => {
                 let reason = problem.one_line();
