@@ -13,6 +13,7 @@ pub mod address;
 pub mod breaker;
 pub mod bucket;
 pub mod client;
+pub mod locked;
 pub mod pool;
 pub mod retry;
 pub mod scheduler;

@@ -8,6 +8,8 @@
 //!   back: they are forgotten here until the queue offers them again.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
 //! - A broken server gets one probe at a time (see [`super::breaker`]).
+//! - A server of which much is answered and cannot be recorded, because somebody else has locked
+//!   it, gets no more: after a crash all of that is sent again.
 //! - Servers take turns. One that has more than its fair share of the pool's threads gets no more
 //!   while fewer than a quarter of them are free: those are for the others.
 
@@ -20,6 +22,9 @@ use super::Callback;
 use super::breaker::{Breaker, Health};
 use super::bucket::Bucket;
 use super::retry::Fate;
+
+/// So many callbacks of a server that somebody else has locked may be answered and not on record.
+const MOST_LOCKED: usize = 64;
 
 /// Stands for an action and a transaction id. Two that fall together only wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +81,8 @@ struct Lane {
     in_flight: usize,
     /// Transactions with a callback that is sent and not yet on record.
     busy: HashSet<TransactionHash>,
+    /// The ids of those that are answered and cannot be recorded, because somebody has locked them.
+    locked: HashSet<i64>,
 }
 
 /// What a server is doing.
@@ -222,6 +229,14 @@ impl Scheduler {
         lane.breaker.heard(health, lane.limits.max_in_flight, now)
     }
 
+    /// What became of a callback that is answered cannot be recorded yet: somebody else has locked
+    /// it. Until it is on record it is not sent again, nor are later ones of its transaction sent.
+    pub fn locked(&mut self, callback: &Callback) {
+        if let Some(lane) = self.lanes.get_mut(&callback.server) {
+            lane.locked.insert(callback.id);
+        }
+    }
+
     /// What became of a callback is on record: the next one of its transaction may go. Unless it
     /// is gone, later ones are forgotten instead: the queue holds them back.
     pub fn recorded(&mut self, callback: &Callback, fate: Fate) {
@@ -231,6 +246,7 @@ impl Scheduler {
         };
         let recorded = TransactionHash::of(callback);
         lane.busy.remove(&recorded);
+        lane.locked.remove(&callback.id);
         if fate != Fate::Gone {
             lane.waiting.retain(|(transaction, waiting)| {
                 let stays = *transaction != recorded;
@@ -252,6 +268,7 @@ impl Lane {
             waiting: VecDeque::new(),
             in_flight: 0,
             busy: HashSet::new(),
+            locked: HashSet::new(),
         };
         lane.set_limits(limits, now);
         lane
@@ -272,6 +289,7 @@ impl Lane {
 
     fn has_room(&self, now: Instant) -> bool {
         self.in_flight < self.breaker.at_once(self.limits.max_in_flight, now)
+            && self.locked.len() < MOST_LOCKED
     }
 
     fn has_token(&self, now: Instant) -> bool {
@@ -358,6 +376,41 @@ mod tests {
         scheduler.recorded(&callback(1, 0, 7), Fate::Gone);
         scheduler.answered(&callback(3, 0, 8), Health::Well, now);
         assert_eq!(drain(&mut scheduler, now), [2]);
+    }
+
+    #[test]
+    fn what_is_locked_is_not_sent_again_and_stops_its_server_when_it_is_much() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 2, limits(1), now);
+        let most = MOST_LOCKED as i64;
+        let same = most + 7;
+        for id in 0..=same {
+            let transaction = if id == same { 0 } else { id as u8 };
+            scheduler.offer(callback(id, 0, transaction), now);
+        }
+        for id in 0..most {
+            assert_eq!(drain(&mut scheduler, now), [id], "a lock takes no room");
+            scheduler.answered(&callback(id, 0, id as u8), Health::Well, now);
+            scheduler.locked(&callback(id, 0, id as u8));
+            scheduler.offer(callback(id, 0, id as u8), now);
+        }
+        assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+        assert_eq!(scheduler.next_at(now), None);
+        scheduler.offer(callback(1000, 1, 0), now);
+        assert_eq!(drain(&mut scheduler, now), [1000], "the others go on");
+        scheduler.recorded(&callback(1, 0, 1), Fate::Gone);
+        for id in most..same {
+            assert_eq!(drain(&mut scheduler, now), [id]);
+            finish(&mut scheduler, &callback(id, 0, id as u8), Fate::Gone, now);
+        }
+        let first = callback(0, 0, 0);
+        assert_eq!(
+            drain(&mut scheduler, now),
+            [] as [i64; 0],
+            "0 is not on record"
+        );
+        scheduler.recorded(&first, Fate::Gone);
+        assert_eq!(drain(&mut scheduler, now), [same]);
     }
 
     #[test]

@@ -61,19 +61,10 @@ cross join lateral (
     limit 1
 ) later";
 
-/// What becomes of a callback that is tried again or parked, by a row `o` of outcomes.
-macro_rules! set_fate {
+/// The attempts that are to be recorded, as rows `outcome`.
+macro_rules! outcomes {
     () => {
-        "set due_at = case when o.pause < 0 then 'infinity'
-                  else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
-    attempts = o.attempt,
-    last_error = o.message"
-    };
-}
-
-/// Records attempts, each with what becomes of its callback, and returns the callbacks that are not
-/// where they were read: somebody cancelled them, or changed when they are due.
-pub const RECORD: &str = concat!("
+        "
 with outcome as (
     -- Unqualified: only so does it take several arrays, and then it is always pg_catalog's.
     select * from unnest(
@@ -82,47 +73,99 @@ with outcome as (
         $14::text[], $15::bigint[], $16::timestamptz[])
     as o(callback_id, server, action, transaction_id, click_id, url, created_at,
          attempt, started_at, duration, http_status, verdict, message, response, pause, due_at)
+)"
+    };
+}
+
+/// Whether a callback `q` of the queue is that of an outcome `o`, where it was read.
+macro_rules! is_as_read {
+    () => {
+        "q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id"
+    };
+}
+
+/// The same wherever it is now.
+macro_rules! is_anywhere {
+    () => {
+        "q.server = o.server and q.id = o.callback_id"
+    };
+}
+
+/// Locks the callbacks that are to be found by a condition, does what becomes of them, and lists the
+/// `rest`. What somebody else has locked is left alone: while this waited, all servers would.
+macro_rules! take {
+    ($is_there:expr) => {
+        concat!(
+            ", taken as (
+    select q.ctid as place, o.*
+    from outcome o join s2s.queue q on ",
+            $is_there,
+            "
+    for update of q skip locked
 ), gone as (
-    delete from s2s.queue q using outcome o
-    where o.pause is null and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    delete from s2s.queue q using taken o
+    where o.pause is null and q.ctid = o.place
     returning q.id
 ), later as (
     update s2s.queue q
-    ",
-    set_fate!(),
-    "
-    from outcome o
-    where o.pause is not null
-      and q.server = o.server and q.due_at = o.due_at and q.id = o.callback_id
+    set due_at = case when o.pause < 0 then 'infinity'
+                 else pg_catalog.clock_timestamp() + o.pause * interval '1 microsecond' end,
+        attempts = o.attempt,
+        last_error = o.message
+    from taken o
+    where o.pause is not null and q.ctid = o.place
     returning q.id
-), recorded as (
+), rest as (
+    -- As the statement began: one that was changed since then counts as locked.
+    select o.callback_id,
+           exists (select from s2s.queue q where ",
+            $is_there,
+            ") as is_locked
+    from outcome o
+    where o.callback_id not in (select gone.id from gone union all select later.id from later)
+)"
+        )
+    };
+}
+
+/// Records the attempts of outcomes `o`, but for some callbacks.
+macro_rules! record_all_but {
+    ($callbacks:expr) => {
+        concat!(
+            ", recorded as (
     insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, url, created_at,
                              attempt, started_at, duration, http_status, verdict, message, response)
     select o.callback_id, o.server, o.action::s2s.action, o.transaction_id, o.click_id::s2s.click_id,
            o.url, o.created_at, o.attempt, o.started_at, o.duration * interval '1 microsecond',
            o.http_status, o.verdict::s2s.verdict, o.message, o.response
     from outcome o
+    where o.callback_id not in (",
+            $callbacks,
+            ")
 )
-select o.callback_id from outcome o
-where o.callback_id not in (select gone.id from gone union all select later.id from later)");
+"
+        )
+    };
+}
 
-/// What becomes of callbacks that are not where they were read, wherever they are now. One that
-/// somebody cancelled stays gone.
+/// Records attempts, each with what becomes of its callback, and returns the callbacks of which
+/// nothing was recorded: somebody else has locked them (true), or they are not where they were
+/// read, since somebody cancelled them or changed when they are due (false).
+pub const RECORD: &str = concat!(
+    outcomes!(),
+    take!(is_as_read!()),
+    record_all_but!("select r.callback_id from rest r"),
+    "select r.callback_id, r.is_locked from rest r"
+);
+
+/// Records attempts whose callbacks are not where they were read, wherever these are now, and
+/// returns those of which nothing was recorded: somebody else has locked them. One that somebody
+/// cancelled stays gone.
 pub const RECORD_MOVED: &str = concat!(
-    "
-with outcome as (
-    select * from unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::bigint[])
-    as o(callback_id, server, attempt, message, pause)
-), gone as (
-    delete from s2s.queue q using outcome o
-    where o.pause is null and q.server = o.server and q.id = o.callback_id
-)
-update s2s.queue q
-",
-    set_fate!(),
-    "
-from outcome o
-where o.pause is not null and q.server = o.server and q.id = o.callback_id"
+    outcomes!(),
+    take!(is_anywhere!()),
+    record_all_but!("select r.callback_id from rest r where r.is_locked"),
+    "select r.callback_id from rest r where r.is_locked"
 );
 
 /// Those of the 1000 first attempts that are older than `$1` seconds.

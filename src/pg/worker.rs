@@ -23,6 +23,7 @@ mod session;
 pub mod sql;
 mod stop;
 
+use crate::delivery::locked::Locked;
 use crate::delivery::pool::Pool;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::{Outcome, Timestamp};
@@ -122,6 +123,8 @@ struct Worker {
     flying: HashMap<i64, Flying>,
     /// Judged, not yet on record.
     unrecorded: Vec<Outcome>,
+    /// The same, but somebody else has locked their callbacks.
+    locked: Locked,
     random: oorandom::Rand64,
     /// Of the pool.
     threads: usize,
@@ -158,6 +161,7 @@ impl Worker {
             lanes: Lanes::new(),
             flying: HashMap::new(),
             unrecorded: Vec::new(),
+            locked: Locked::new(now),
             random: oorandom::Rand64::new(seed),
             threads,
             seen_wakes: None,
@@ -190,6 +194,7 @@ impl Worker {
                         .into_iter()
                         .chain((!is_rested).then_some(self.rested_at))
                         .chain(self.scheduler.next_at(now))
+                        .chain(self.locked.next_at())
                         .fold(looks[0], Instant::min)
                 }
             };
@@ -234,6 +239,7 @@ impl Worker {
         };
         // Before the record, so that the pool has something to do meanwhile.
         self.send();
+        self.unrecorded.extend(self.locked.take_due(Instant::now()));
         if has_answers || !self.unrecorded.is_empty() {
             self.record()?;
             self.send();
@@ -267,7 +273,7 @@ impl Worker {
     /// Shows sessions what the worker is doing.
     fn publish(&self) {
         // What is not on record counts: after a crash it would be sent again.
-        let in_flight = self.scheduler.in_flight() + self.unrecorded.len();
+        let in_flight = self.scheduler.in_flight() + self.unrecorded.len() + self.locked.len();
         self.slot
             .in_flight
             .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
@@ -305,7 +311,7 @@ impl Worker {
             self.sleep(left);
             self.collect();
         }
-        if let Err(error) = self.record() {
+        if let Err(error) = self.record_last() {
             warning!("s2s: {error}; what could not be recorded is sent again");
         }
         log!("s2s: worker stopped");

@@ -20,6 +20,7 @@ mod impostors;
 mod insertion;
 mod ledger;
 mod linktrust;
+mod locks;
 mod networks;
 mod plans;
 mod promises;

@@ -18,6 +18,9 @@ use crate::delivery::{Callback, Outcome, Reply, Verdict};
 use crate::network::Server;
 use crate::network::secret::Secret;
 
+/// So long a worker that is to stop waits for callbacks that somebody else has locked.
+const LAST_LOCKS: Duration = Duration::from_secs(1);
+
 /// A callback in flight, with its server and password as they were when it was sent.
 pub(super) struct Flying {
     callback: Callback,
@@ -133,7 +136,7 @@ impl Worker {
         }
         match self.statements.record(&outcomes) {
             Ok(record) => {
-                self.recorded(&outcomes, record);
+                self.recorded(outcomes, record);
                 return Ok(());
             }
             Err(error) if !error.is_about_values() => {
@@ -149,7 +152,7 @@ impl Worker {
                 break;
             }
             match self.statements.record(std::slice::from_ref(&outcome)) {
-                Ok(record) => self.recorded(&[outcome], record),
+                Ok(record) => self.recorded(vec![outcome], record),
                 Err(error) => {
                     result = Err(error);
                     self.unrecorded.push(outcome);
@@ -159,10 +162,42 @@ impl Worker {
         result
     }
 
-    /// Outcomes are on record.
-    fn recorded(&mut self, outcomes: &[Outcome], record: Record) {
-        outcomes.iter().for_each(|outcome| self.settle(outcome));
-        if record == Record::Elsewhere {
+    /// Records what is left before the process ends. Sessions that are told to stop as well let go
+    /// of their locks in a moment.
+    pub(super) fn record_last(&mut self) -> Result<(), SqlError> {
+        let deadline = Instant::now() + LAST_LOCKS;
+        loop {
+            self.unrecorded.extend(self.locked.take_all());
+            self.record()?;
+            let now = Instant::now();
+            if self.locked.is_empty() || now >= deadline {
+                break;
+            }
+            self.sleep(LAST_LOCKS / 10);
+            self.collect();
+        }
+        if !self.locked.is_empty() {
+            warning!(
+                "s2s: somebody has locked {} callbacks that were sent; they are sent again",
+                self.locked.len()
+            );
+        }
+        Ok(())
+    }
+
+    /// Outcomes are on record, but for those whose callbacks are locked.
+    fn recorded(&mut self, outcomes: Vec<Outcome>, record: Record) {
+        let is_locked = |outcome: &Outcome| record.locked.contains(&outcome.callback.id);
+        let (locked, recorded): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(is_locked);
+        recorded.iter().for_each(|outcome| self.settle(outcome));
+        let of_locked = |outcome: &Outcome| self.scheduler.locked(&outcome.callback);
+        locked.iter().for_each(of_locked);
+        if self.locked.set_aside(locked, Instant::now()) {
+            log!(
+                "s2s: somebody has locked callbacks that were sent; they are recorded when the locks are gone"
+            );
+        }
+        if record.found_changes {
             // What is forgotten since these hold it back may be held by nothing: they can be gone.
             self.seen_reloads = None;
         }

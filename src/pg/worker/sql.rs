@@ -35,13 +35,13 @@ pub struct Found {
     pub next_due: Option<Timestamp>,
 }
 
-/// Where callbacks were found when their attempts were recorded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Record {
-    /// Where they were read.
-    AsRead,
-    /// Somebody changed or cancelled some of them meanwhile.
-    Elsewhere,
+/// How the record of attempts went.
+#[derive(Default)]
+pub struct Record {
+    /// Callbacks of which nothing is on record: somebody else has locked them.
+    pub locked: Vec<i64>,
+    /// Somebody changed or cancelled some callbacks meanwhile.
+    pub found_changes: bool,
 }
 
 /// A statement that is planned once.
@@ -78,6 +78,29 @@ pub struct Statements {
     record_moved: Prepared,
 }
 
+/// The types of what `outcome_columns` returns.
+const OUTCOMES: [pg_sys::BuiltinOid; 16] = {
+    use pg_sys::BuiltinOid::*;
+    [
+        INT8ARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TIMESTAMPTZARRAYOID,
+        INT4ARRAYOID,
+        TIMESTAMPTZARRAYOID,
+        INT8ARRAYOID,
+        INT4ARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        TEXTARRAYOID,
+        INT8ARRAYOID,
+        TIMESTAMPTZARRAYOID,
+    ]
+};
+
 impl Statements {
     /// None of them is planned yet.
     pub const fn new() -> Statements {
@@ -88,37 +111,8 @@ impl Statements {
                 &[TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID],
             ),
             next_due: Prepared::new(queue::NEXT_DUE, &[TEXTARRAYOID]),
-            record: Prepared::new(
-                queue::RECORD,
-                &[
-                    INT8ARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    TIMESTAMPTZARRAYOID,
-                    INT4ARRAYOID,
-                    TIMESTAMPTZARRAYOID,
-                    INT8ARRAYOID,
-                    INT4ARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    INT8ARRAYOID,
-                    TIMESTAMPTZARRAYOID,
-                ],
-            ),
-            record_moved: Prepared::new(
-                queue::RECORD_MOVED,
-                &[
-                    INT8ARRAYOID,
-                    TEXTARRAYOID,
-                    INT4ARRAYOID,
-                    TEXTARRAYOID,
-                    INT8ARRAYOID,
-                ],
-            ),
+            record: Prepared::new(queue::RECORD, &OUTCOMES),
+            record_moved: Prepared::new(queue::RECORD_MOVED, &OUTCOMES),
         }
     }
 
@@ -162,7 +156,8 @@ impl Statements {
         read().unwrap_or_report_spi()
     }
 
-    /// Records attempts, and what becomes of their callbacks, in one transaction.
+    /// Records attempts, and what becomes of their callbacks, in one transaction; not those whose
+    /// callbacks somebody else has locked.
     pub fn record(&self, outcomes: &[Outcome]) -> Result<Record, SqlError> {
         let all: Vec<&Outcome> = outcomes.iter().collect();
         transaction(|| {
@@ -170,21 +165,29 @@ impl Statements {
             queue::force_sync_commit();
             let record = || -> spi::Result<Record> {
                 Spi::connect_mut(|client| {
+                    let mut record = Record::default();
+                    let mut moved = Vec::new();
                     let plan = self.record.plan(client)?;
-                    let moved: Vec<i64> = client
-                        .update(plan, None, &attempt_columns(&all))?
-                        .map(|row| Ok(row.get(1)?.unwrap_or_default()))
-                        .collect::<spi::Result<_>>()?;
-                    if moved.is_empty() {
-                        return Ok(Record::AsRead);
+                    for row in client.update(plan, None, &outcome_columns(&all))? {
+                        let id: i64 = row.get(1)?.unwrap_or_default();
+                        match row.get(2)? {
+                            Some(true) => record.locked.push(id),
+                            _ => moved.push(id),
+                        }
                     }
+                    if moved.is_empty() {
+                        return Ok(record);
+                    }
+                    record.found_changes = true;
                     let moved: Vec<&Outcome> = outcomes
                         .iter()
                         .filter(|outcome| moved.contains(&outcome.callback.id))
                         .collect();
                     let plan = self.record_moved.plan(client)?;
-                    client.update(plan, None, &fate_columns(&moved))?;
-                    Ok(Record::Elsewhere)
+                    for row in client.update(plan, None, &outcome_columns(&moved))? {
+                        record.locked.extend(row.get::<i64>(1)?);
+                    }
+                    Ok(record)
                 })
             };
             record().unwrap_or_report_spi()
@@ -199,8 +202,8 @@ fn transaction_start() -> Timestamp {
     Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
-/// The arguments of `queue::RECORD`.
-fn attempt_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 16] {
+/// The arguments of `queue::RECORD` and `queue::RECORD_MOVED`.
+fn outcome_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 16] {
     [
         column(outcomes, |o| o.callback.id),
         column(outcomes, |o| o.callback.server.as_str()),
@@ -218,17 +221,6 @@ fn attempt_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 16] {
         column(outcomes, |o| o.response.as_deref()),
         column(outcomes, pause),
         column(outcomes, |o| timestamptz(o.callback.due_at)),
-    ]
-}
-
-/// The arguments of `queue::RECORD_MOVED`.
-fn fate_columns<'a>(outcomes: &[&'a Outcome]) -> [DatumWithOid<'a>; 5] {
-    [
-        column(outcomes, |o| o.callback.id),
-        column(outcomes, |o| o.callback.server.as_str()),
-        column(outcomes, |o| o.callback.attempts as i32 + 1),
-        column(outcomes, |o| o.verdict.message()),
-        column(outcomes, pause),
     ]
 }
 
