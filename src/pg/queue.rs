@@ -84,10 +84,11 @@ macro_rules! is_as_read {
     };
 }
 
-/// The same wherever it is now.
+/// The same wherever it is now. A number alone may be another callback's: that of a sequence starts
+/// anew with TRUNCATE … RESTART IDENTITY, and with the extension.
 macro_rules! is_anywhere {
     () => {
-        "q.server = o.server and q.id = o.callback_id"
+        "q.server = o.server and q.id = o.callback_id and q.created_at = o.created_at"
     };
 }
 

@@ -473,3 +473,17 @@ fn what_was_held_is_sent_although_it_is_due_before_what_held_it_was_queued() {
         Some("second")
     );
 }
+
+#[test]
+fn an_answer_is_not_taken_for_that_of_another_callback_with_the_same_number() {
+    let mut shop = Shop::open(shared_cluster(), "same_number");
+    shop.receiver
+        .answer_with(|_| Answer::ok().after(Duration::from_millis(700)));
+    shop.insert([1]);
+    shop.receiver.wait_for(1, PATIENCE);
+    shop.sql("truncate s2s.queue restart identity");
+    shop.insert([2]);
+    assert_eq!(shop.number("select id from s2s.queue"), 1);
+    shop.wait_until_delivered();
+    assert_eq!(shop.received(), [1, 2]);
+}
