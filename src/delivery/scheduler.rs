@@ -7,7 +7,8 @@
 //!   which they were offered. One that must be tried again, or is parked, holds the later ones
 //!   back: they are forgotten here until the queue offers them again.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
-//! - A broken server gets one probe at a time (see [`super::breaker`]).
+//! - A broken server, and one that says "not now", rests and then gets one probe at a time (see
+//!   [`super::breaker`]).
 //! - A server of which much is answered and cannot be recorded, because somebody else has locked
 //!   it, gets no more: after a crash all of that is sent again.
 //! - Servers take turns. One that has more than its fair share of the pool's threads gets no more
@@ -151,14 +152,11 @@ impl Scheduler {
     /// What each server is doing.
     pub fn occupations(&self) -> impl Iterator<Item = (&str, Occupation)> {
         self.lanes.iter().map(|(server, lane)| {
-            let is_broken = lane.breaker.broken_until().is_some();
-            (
-                server.as_str(),
-                Occupation {
-                    in_flight: lane.in_flight,
-                    is_broken,
-                },
-            )
+            let occupation = Occupation {
+                in_flight: lane.in_flight,
+                is_broken: lane.breaker.is_broken(),
+            };
+            (server.as_str(), occupation)
         })
     }
 
@@ -202,7 +200,7 @@ impl Scheduler {
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
         let of_lane = |lane: &Lane| {
             lane.first_free()?;
-            match lane.breaker.broken_until().filter(|until| *until > now) {
+            match lane.breaker.rests_until().filter(|until| *until > now) {
                 Some(until) => Some(until),
                 None if lane.has_room(now) => lane.bucket.as_ref()?.next(now),
                 None => None,
@@ -227,6 +225,15 @@ impl Scheduler {
         };
         lane.in_flight -= 1;
         lane.breaker.heard(health, lane.limits.max_in_flight, now)
+    }
+
+    /// A callback that [`Scheduler::next`] returned could not be sent at all, which says nothing of
+    /// its server.
+    pub fn unsent(&mut self, callback: &Callback) {
+        self.in_flight -= 1;
+        if let Some(lane) = self.lanes.get_mut(&callback.server) {
+            lane.in_flight -= 1;
+        }
     }
 
     /// What became of a callback that is answered cannot be recorded yet: somebody else has locked
@@ -610,8 +617,8 @@ mod tests {
             for (_, place, health) in done {
                 let mut callback = self.queue.remove(&place).expect("it is queued");
                 let fate = match health {
-                    Health::Ill => Fate::Later(5 * SECOND * 4u32.pow(callback.attempts.min(6))),
-                    _ => Fate::Gone,
+                    Health::Well => Fate::Gone,
+                    _ => Fate::Later(5 * SECOND * 4u32.pow(callback.attempts.min(6))),
                 };
                 self.scheduler.answered(&callback, health, self.now);
                 self.scheduler.recorded(&callback, fate);
@@ -647,13 +654,23 @@ mod tests {
         }
     }
 
+    fn any_health() -> impl Strategy<Value = Health> {
+        let pause = prop::option::of((0..100_000u64).prop_map(Duration::from_secs));
+        prop_oneof![
+            12 => Just(Health::Well),
+            5 => Just(Health::Ill),
+            3 => pause.prop_map(Health::Busy),
+            1 => Just(Health::Unknown),
+        ]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
         fn random_histories_keep_order_limits_and_rates_and_forget_nothing(
             callbacks in prop::collection::vec((0..3u8, 0..6u8, 0..20_000u64), 1..60),
-            answers in prop::collection::vec((1..30_000u64, prop::bool::weighted(0.3)), 1..40),
+            answers in prop::collection::vec((1..30_000u64, any_health()), 1..40),
             threads in 1..8usize,
             max_in_flight in 1..5usize,
             rate in prop::option::of(0.5..20.0f64),
@@ -669,8 +686,8 @@ mod tests {
             }
             let mut answers = answers.into_iter();
             world.run(|_, _| {
-                let (time, is_ill) = answers.next().unwrap_or((1, false));
-                (Duration::from_millis(time), if is_ill { Health::Ill } else { Health::Well })
+                let (time, health) = answers.next().unwrap_or((1, Health::Well));
+                (Duration::from_millis(time), health)
             });
             prop_assert_eq!(world.delivered, callbacks.len());
             if let Some(rate) = rate {
@@ -680,6 +697,67 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_network_that_allows_little_gets_that_and_its_callbacks_keep_their_attempts() {
+        const CALLBACKS: i64 = 300;
+        for (per_second, asked, most_requests, longest) in [
+            (10, None, 500, 120),
+            (10, Some(SECOND), 500, 120),
+            (1, None, 900, 1500),
+            (1, Some(2 * SECOND), 900, 1500),
+        ] {
+            let mut world = World::new(32, 1, limits(16));
+            for id in 0..CALLBACKS {
+                let mut callback = callback(id, 0, 0);
+                callback.transaction_id = id.to_string();
+                world.add(world.start, callback);
+            }
+            let start = world.start;
+            let mut allowed = HashMap::new();
+            world.run(|_, now| {
+                let second = allowed.entry((now - start).as_secs()).or_insert(0);
+                *second += 1;
+                match *second <= per_second {
+                    true => (SECOND / 20, Health::Well),
+                    false => (SECOND / 50, Health::Busy(asked)),
+                }
+            });
+            let requests = world.sent.len();
+            let attempts = world.sent.iter().map(|(_, callback)| callback.attempts + 1);
+            let (attempts, time) = (attempts.max(), world.now - start);
+            let what = format!(
+                "{per_second}/s, {asked:?}: {requests} requests, {attempts:?} attempts, {time:?}"
+            );
+            assert_eq!(world.delivered as i64, CALLBACKS, "{what}");
+            assert!(requests < most_requests, "{what}");
+            assert!(attempts <= Some(7), "{what}");
+            assert!(time < longest * SECOND, "{what}");
+        }
+    }
+
+    #[test]
+    fn not_now_pauses_a_server_and_no_other() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(32, 2, limits(4), now);
+        for id in 0..20 {
+            scheduler.offer(callback(id, (id % 2) as u8, id as u8), now);
+        }
+        assert_eq!(drain(&mut scheduler, now).len(), 8);
+        let busy = Health::Busy(Some(60 * SECOND));
+        for id in [0, 2, 4, 6] {
+            let first = callback(id, 0, id as u8);
+            assert!(!scheduler.answered(&first, busy, now), "that is not broken");
+            scheduler.recorded(&first, Fate::Later(60 * SECOND));
+        }
+        for id in [1, 3, 5, 7] {
+            finish(&mut scheduler, &callback(id, 1, id as u8), Fate::Gone, now);
+        }
+        assert_eq!(drain(&mut scheduler, now), [9, 11, 13, 15]);
+        assert_eq!(drain(&mut scheduler, now + 59 * SECOND), [] as [i64; 0]);
+        assert_eq!(scheduler.next_at(now), Some(now + 60 * SECOND));
+        assert_eq!(drain(&mut scheduler, now + 60 * SECOND), [8], "a probe");
     }
 
     #[test]

@@ -46,6 +46,22 @@ fn retry_after_is_a_floor() {
 }
 
 #[test]
+fn not_now_is_said_to_the_whole_server() {
+    let mut shop = Shop::open_with(shared_cluster(), "not_now", SOON);
+    let start = Instant::now();
+    shop.receiver
+        .answer_with(move |_| match start.elapsed() < Duration::from_secs(2) {
+            true => Answer::status(429).with_header("Retry-After", "2"),
+            false => Answer::ok(),
+        });
+    shop.insert(1..=100);
+    shop.wait_until_delivered();
+    // Those that were in flight when the first answer came, and a probe.
+    let most = 100 + 16 + 1;
+    assert!(shop.receiver.count() <= most, "{}", shop.receiver.count());
+}
+
+#[test]
 fn after_its_attempts_a_callback_is_parked_until_somebody_says_so() {
     let options = ", retry_schedule '100ms', max_attempts '2'";
     let mut shop = Shop::open_with(shared_cluster(), "parked", options);

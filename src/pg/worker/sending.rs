@@ -56,7 +56,7 @@ impl Worker {
                     self.flying.insert(flying.callback.id, flying);
                 }
                 Err(message) => {
-                    self.scheduler.answered(&callback, Health::Unknown, now);
+                    self.scheduler.unsent(&callback);
                     self.unrecorded.push(unsendable(callback, message));
                 }
             }
