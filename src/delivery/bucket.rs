@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// network sees an even pace, large enough that a late wake-up costs nothing.
 const BURST: Duration = Duration::from_millis(100);
 
+/// For a token that drops later than this, there is a look in between: there are rates at which one
+/// does not drop before the end of time.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// A token bucket that starts full.
 #[derive(Clone, Debug)]
 pub struct Bucket {
@@ -40,12 +44,14 @@ impl Bucket {
         has_one
     }
 
-    /// When there is a token, if there is none yet.
+    /// When to look for a token again, if there is none yet: when it drops, or in an hour.
     pub fn next(&self, now: Instant) -> Option<Instant> {
         let missing = 1.0 - self.tokens_at(now);
         // A little late rather than a little early, which would be asked again.
         (missing > 0.0).then(|| {
-            now + Duration::from_secs_f64(missing / self.per_second) + Duration::from_micros(1)
+            let wait = Duration::try_from_secs_f64(missing / self.per_second);
+            now + wait.map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT))
+                + Duration::from_micros(1)
         })
     }
 
@@ -63,6 +69,26 @@ fn capacity(per_second: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn no_rate_is_too_low_to_wait_for() {
+        for per_second in [f64::MIN_POSITIVE, 1e-300, 1e-20, 1e-9, 0.0002] {
+            let start = Instant::now();
+            let mut bucket = Bucket::new(per_second, start);
+            assert!(bucket.take(start));
+            let next = bucket.next(start).unwrap();
+            assert!(
+                next > start && next <= start + 2 * LONGEST_WAIT,
+                "{per_second}"
+            );
+            assert!(!bucket.take(next), "{per_second}");
+        }
+        let start = Instant::now();
+        let mut bucket = Bucket::new(0.0002, start);
+        bucket.take(start);
+        let second = bucket.next(bucket.next(start).unwrap()).unwrap();
+        assert!(bucket.take(second), "after 5000 s");
+    }
 
     proptest! {
         #[test]

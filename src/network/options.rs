@@ -3,7 +3,7 @@
 //! | option | default | values |
 //! |---|---|---|
 //! | `max_in_flight` | 16 | 1 to 256 |
-//! | `requests_per_second` | no limit | above 0, to 10000; decimals allowed |
+//! | `requests_per_second` | no limit | 0.001 to 10000; decimals allowed |
 //! | `timeout` | 10s | 100ms to 2m, the whole request |
 //! | `max_attempts` | 10 | 1 to 50 |
 //! | `retry_schedule` | 5s,30s,2m,10m,30m,2h,5h,10h,10h | up to 50 pauses of 100ms to 30d; the last repeats |
@@ -37,6 +37,12 @@ pub const PACE_OPTIONS: &[&str] = &[
     "allow_http",
     "ca_file",
 ];
+
+/// What a server's rate may be.
+const REQUESTS_PER_SECOND: &str = "a number from 0.001 to 10000";
+
+/// The lowest rate: one request in a quarter of an hour.
+const LOWEST_RATE: f64 = 0.001;
 
 /// How a server is delivered to.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +119,15 @@ impl<'a> Options<'a> {
             }),
             None => Ok(Options { network, options }),
         }
+    }
+
+    /// Refuses what a server may have that was made when more was allowed, and a new one may not.
+    pub fn check_new(&self) -> Result<(), OptionError> {
+        let name = "requests_per_second";
+        self.read(name, REQUESTS_PER_SECOND, |text| {
+            requests_per_second(text).filter(|rate| *rate >= LOWEST_RATE)
+        })
+        .map(drop)
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
@@ -210,7 +225,7 @@ impl<'a> Options<'a> {
                 .unwrap_or(default.max_in_flight),
             requests_per_second: self.read(
                 "requests_per_second",
-                "a number above 0, at most 10000",
+                REQUESTS_PER_SECOND,
                 requests_per_second,
             )?,
             timeout: self
@@ -353,6 +368,27 @@ mod tests {
                 ca_file: Some("/etc/ssl/own.pem".into()),
             }
         );
+    }
+
+    #[test]
+    fn a_rate_too_low_is_refused_of_new_servers_alone() {
+        let check = |text| {
+            let network = Network::TradeTracker;
+            Options::new(network, [("requests_per_second", text)])
+                .unwrap()
+                .check_new()
+        };
+        for text in ["0.0009", "1e-20", "1e-400", "0", "x"] {
+            assert!(
+                matches!(check(text), Err(OptionError::Bad { .. })),
+                "{text}"
+            );
+        }
+        for text in ["0.001", "1e-3", "2.5", "10000"] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        let stored = server(&[("requests_per_second", "1e-20")]).unwrap();
+        assert_eq!(stored.pace.requests_per_second, Some(1e-20));
     }
 
     #[test]

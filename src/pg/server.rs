@@ -11,7 +11,7 @@ use pgrx::spi::{self, quote_identifier};
 use super::error::{PgResult, report};
 use super::queue;
 use crate::network::linktrust;
-use crate::network::options::OptionError;
+use crate::network::options::{OptionError, Options};
 use crate::network::secret::Secret;
 use crate::network::{Account, Network, NoPassword, Server};
 use crate::problem::{Class, Problem, Quoted, list, nearest};
@@ -48,6 +48,7 @@ fn validate(
     let object = match catalog {
         pg_sys::ForeignServerRelationId => {
             let server = Server::parse("", network, options.iter().copied())?;
+            Options::new(network, options.iter().copied())?.check_new()?;
             return match server.pace.ca_file {
                 Some(_) if !is_superuser() => Err(OptionError::SuperuserOnly { option: "ca_file" }),
                 _ => Ok(()),

@@ -10,7 +10,7 @@ select refusal(format('alter server games_nl options (add %I %L)', option, value
     ('time_out', '10s'), ('password', 's3cret'), ('url', 'https://x.example/'),
     ('lead_url', 'tl.tradetracker.net'), ('lead_url', 'http://tl.example/'), ('sale_url', 'https://user:s3cret@ts.example/'), ('sale_url', 'https://ts.example/?a=1'),
     ('max_in_flight', '0'), ('max_in_flight', '257'), ('max_in_flight', 'many'),
-    ('requests_per_second', '0'), ('requests_per_second', '-1'), ('requests_per_second', 'NaN'), ('requests_per_second', '1e9'),
+    ('requests_per_second', '0'), ('requests_per_second', '-1'), ('requests_per_second', 'NaN'), ('requests_per_second', '1e9'), ('requests_per_second', '1e-20'),
     ('timeout', '10'), ('timeout', '50ms'), ('timeout', '3m'), ('timeout', 'soon'),
     ('max_attempts', '0'), ('max_attempts', '51'),
     ('retry_schedule', ''), ('retry_schedule', '5s,,1m'), ('retry_schedule', '5'), ('retry_schedule', '5s,40d'),
