@@ -169,25 +169,45 @@ pub const RECORD_MOVED: &str = concat!(
     "select r.callback_id from rest r where r.is_locked"
 );
 
-/// Those of the 1000 first attempts that are older than `$1` seconds.
-macro_rules! from_expired {
-    () => {
-        "from (select a.id, a.started_at from s2s.attempt a order by a.id limit 1000) first
-    where first.started_at < pg_catalog.now() - $1 * interval '1 second'"
+/// Attempts that are older than `$1` seconds, the oldest of each server first, up to 1000.
+macro_rules! expired {
+    ($column:expr, $lock:expr) => {
+        concat!(
+            "
+    with recursive server(name) as (
+        (select a.server from s2s.attempt a order by a.server limit 1)
+        union all
+        select (select a.server from s2s.attempt a where a.server > server.name
+                order by a.server limit 1)
+        from server where server.name is not null
+    )
+    select old.found from server
+    cross join lateral (
+        select ",
+            $column,
+            " as found from s2s.attempt a
+        where a.server = server.name
+          and a.started_at < pg_catalog.now() - $1 * interval '1 second'
+        order by a.started_at
+        limit 1000
+        ",
+            $lock,
+            "
+    ) old
+    limit 1000"
+        )
     };
 }
 
-/// Whether there are attempts that are older than `$1` seconds among the 1000 first.
-pub const ANY_EXPIRED: &str = concat!("select exists (select ", from_expired!(), ")");
+/// Whether there are attempts that are older than `$1` seconds.
+pub const ANY_EXPIRED: &str = concat!("select exists (", expired!("true", ""), ")");
 
-/// Deletes attempts that are older than `$1` seconds, of the 1000 first.
+/// Deletes attempts that are older than `$1` seconds, up to 1000, but none that is locked.
 pub const EXPIRE: &str = concat!(
     "
 delete from s2s.attempt
-where id = any (array(
-    select first.id
-    ",
-    from_expired!(),
+where ctid = any (array(",
+    expired!("a.ctid", "for update skip locked"),
     "))"
 );
 

@@ -38,6 +38,12 @@ const SAFETY_LOOK: Duration = Duration::from_secs(60);
 /// Between two batches of attempts that are too old.
 const EXPIRE_PAUSE: Duration = Duration::from_millis(100);
 
+/// After attempts that are too old could not be deleted.
+const EXPIRE_AGAIN: Duration = Duration::from_secs(600);
+
+/// Between two warnings of that.
+const EXPIRE_WARNING: Duration = Duration::from_secs(3600);
+
 /// Entry point of a worker; the argument is the database.
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
@@ -143,6 +149,8 @@ struct Worker {
     next_safety_look: Instant,
     /// When attempts that are too old are to be deleted.
     next_expiry: Instant,
+    /// When it may be said again that they cannot be deleted.
+    next_expiry_warning: Instant,
     /// How often in a row reading or recording failed.
     failures: u32,
     /// After a failure: not to be tried before.
@@ -171,6 +179,7 @@ impl Worker {
             rested_at: now,
             next_safety_look: now,
             next_expiry: now,
+            next_expiry_warning: now,
             failures: 0,
             not_before: now,
         }
@@ -246,18 +255,29 @@ impl Worker {
         }
         read?;
         if Instant::now() >= self.next_expiry {
-            self.expire()?;
+            self.expire();
         }
         self.failures = 0;
         Ok(())
     }
 
-    /// Deletes a batch of attempts that are too old.
-    fn expire(&mut self) -> Result<(), SqlError> {
+    /// Deletes a batch of attempts that are too old. If that fails, deliveries go on.
+    fn expire(&mut self) {
         let retention = settings::attempt_retention();
-        let has_more = transaction(|| sql::expire_attempts(retention))?;
-        self.next_expiry = Instant::now() + if has_more { EXPIRE_PAUSE } else { SAFETY_LOOK };
-        Ok(())
+        let expired = transaction(|| sql::expire_attempts(retention));
+        let now = Instant::now();
+        let pause = match expired {
+            Ok(true) => EXPIRE_PAUSE,
+            Ok(false) => SAFETY_LOOK,
+            Err(error) => {
+                if now >= self.next_expiry_warning {
+                    warning!("s2s: attempts that are too old cannot be deleted: {error}");
+                    self.next_expiry_warning = now + EXPIRE_WARNING;
+                }
+                EXPIRE_AGAIN
+            }
+        };
+        self.next_expiry = now + pause;
     }
 
     /// A transaction failed: the worker stays, and tries again in a while.

@@ -26,6 +26,7 @@ mod plans;
 mod promises;
 mod readme;
 mod replication;
+mod retention;
 mod secrets;
 mod shop;
 mod stops;

@@ -372,10 +372,14 @@ pub fn expire_attempts(retention: Duration) -> bool {
             let rows = client.select(queue::ANY_EXPIRED, None, &[age.into()])?;
             rows.first().get_one::<bool>()
         })?;
-        if found == Some(true) {
-            Spi::connect_mut(|client| client.update(queue::EXPIRE, None, &[age.into()]).map(drop))?;
+        if found != Some(true) {
+            return Ok(false);
         }
-        Ok(found == Some(true))
+        let deleted = Spi::connect_mut(|client| {
+            let deleted = client.update(queue::EXPIRE, None, &[age.into()])?;
+            Ok::<_, spi::Error>(deleted.len())
+        })?;
+        Ok(deleted > 0)
     };
     expire().unwrap_or_report_spi()
 }
