@@ -304,7 +304,7 @@ impl Worker {
                     Some((
                         self.lanes.oid(server)?,
                         occupation.in_flight,
-                        occupation.is_broken,
+                        occupation.is_broken || self.lanes.is_cut_off(server),
                     ))
                 }),
         );

@@ -30,4 +30,5 @@ mod retention;
 mod secrets;
 mod shop;
 mod stops;
+mod trust;
 mod upgrade;

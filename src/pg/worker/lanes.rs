@@ -37,18 +37,17 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Nothing is sent there.
+    /// Nothing is sent there: somebody says so, or it cannot be.
     pub fn is_paused(&self) -> bool {
-        self.server
-            .as_ref()
-            .is_some_and(|(_, server)| server.pace.paused)
+        let is_told_to = |(_, server): &(_, Rc<Server>)| server.pace.paused;
+        self.client.is_err() || self.server.as_ref().is_some_and(is_told_to)
     }
 
     fn limits(&self) -> Limits {
         match &self.server {
             None => Limits::NONE,
             Some((_, server)) => Limits {
-                max_in_flight: match server.pace.paused {
+                max_in_flight: match self.is_paused() {
                     true => 0,
                     false => server.pace.max_in_flight,
                 },
@@ -110,6 +109,12 @@ impl Lanes {
             .map(|(oid, _)| *oid)
     }
 
+    /// Whether nothing can be sent there until something is mended on this side.
+    pub fn is_cut_off(&self, server: &str) -> bool {
+        let lane = self.by_server.get(server);
+        lane.is_some_and(|lane| lane.client.is_err())
+    }
+
     /// How much each server may be sent.
     pub fn limits(&self) -> HashMap<String, Limits> {
         self.iter()
@@ -133,7 +138,7 @@ impl Lanes {
                 Ok(server) => {
                     let lane = Lane {
                         password,
-                        ..self.lane(old.remove(&name), Some((oid, Rc::new(server))))
+                        ..self.lane(&name, old.remove(&name), Some((oid, Rc::new(server))))
                     };
                     self.by_server.insert(name, lane);
                 }
@@ -145,13 +150,18 @@ impl Lanes {
         }
         for name in queued {
             if !self.by_server.contains_key(&name) && !unusable.contains(&name) {
-                let lane = self.lane(old.remove(&name), None);
+                let lane = self.lane(&name, old.remove(&name), None);
                 self.by_server.insert(name, lane);
             }
         }
     }
 
-    fn lane(&self, old: Option<Lane>, server: Option<(pg_sys::Oid, Rc<Server>)>) -> Lane {
+    fn lane(
+        &self,
+        name: &str,
+        old: Option<Lane>,
+        server: Option<(pg_sys::Oid, Rc<Server>)>,
+    ) -> Lane {
         let pace = server
             .as_ref()
             .map(|(_, server)| server.pace.clone())
@@ -165,7 +175,18 @@ impl Lanes {
         };
         let client = match old {
             Some(lane) if lane.settings == settings && lane.client.is_ok() => lane.client,
-            _ => Client::new(&settings, &self.roots),
+            old => {
+                let client = Client::new(&settings, &self.roots);
+                let before = old.and_then(|lane| lane.client.err());
+                match (&before, &client) {
+                    (_, Err(problem)) if before.as_ref() != Some(problem) => warning!(
+                        "s2s: nothing can be sent to server \"{name}\", its callbacks wait: {problem}"
+                    ),
+                    (Some(_), Ok(_)) => log!("s2s: server \"{name}\" can be sent to again"),
+                    _ => {}
+                }
+                client
+            }
         };
         Lane {
             server,
