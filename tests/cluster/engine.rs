@@ -252,21 +252,6 @@ fn a_dead_server_does_not_delay_the_others() {
 }
 
 #[test]
-fn prepared_transactions_are_delivered_when_they_commit() {
-    let cluster = cluster().conf("max_prepared_transactions = 5").start();
-    let mut shop = Shop::open(&cluster, "prepared");
-    for (id, end) in [(1, "commit"), (2, "rollback")] {
-        shop.sql("begin");
-        shop.insert([id]);
-        shop.sql(&format!("prepare transaction 't{id}'"));
-        shop.wait_until_idle();
-        shop.sql(&format!("{end} prepared 't{id}'"));
-    }
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1]);
-}
-
-#[test]
 fn a_transaction_that_was_open_for_long_is_delivered_when_it_commits() {
     let mut shop = Shop::open(shared_cluster(), "long");
     shop.sql("begin");
@@ -369,21 +354,6 @@ fn a_terminated_launcher_comes_back() {
     }
     shop.insert([1]);
     shop.wait_until_delivered();
-}
-
-#[test]
-fn a_transaction_prepared_before_a_restart_is_delivered_when_it_commits() {
-    let cluster = cluster().conf("max_prepared_transactions = 5").start();
-    let mut shop = Shop::open(&cluster, "prepared_restart");
-    shop.sql("begin");
-    shop.insert([1]);
-    shop.sql("prepare transaction 't'");
-    cluster.restart(crate::support::Mode::Fast);
-    shop.reconnect();
-    shop.wait_until_idle();
-    shop.sql("commit prepared 't'");
-    shop.wait_until_delivered();
-    assert_eq!(shop.received(), [1]);
 }
 
 #[test]

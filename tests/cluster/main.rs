@@ -23,6 +23,7 @@ mod linktrust;
 mod locks;
 mod networks;
 mod plans;
+mod prepared;
 mod promises;
 mod readme;
 mod replication;

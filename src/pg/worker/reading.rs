@@ -120,6 +120,7 @@ impl Worker {
             return Ok(());
         }
         let (found, is_prepared) = transaction(|| {
+            // In this order: what is not prepared any more is committed, and the reading sees it.
             let is_prepared = looks_for_prepared && sql::any_prepared();
             let found = self.statements.read_due(&after, window, &active);
             (found, is_prepared)

@@ -60,6 +60,8 @@ impl Prepared {
         }
     }
 
+    /// Each run takes a snapshot of its own, as those of statements that may write do: it sees what
+    /// was committed while the transaction did something else.
     fn plan(&self, client: &SpiClient) -> spi::Result<&OwnedPreparedStatement> {
         if let Some(plan) = self.plan.get() {
             return Ok(plan);
