@@ -3,8 +3,9 @@
 //! The worker says how servers are to be treated, offers callbacks that are due, asks for the next
 //! to send, and says when it is answered and when that is on record. Then holds:
 //!
-//! - Callbacks of one (server, action, transaction) go out one after the other in the order in
-//!   which they were offered. One that must be tried again, or is parked, holds the later ones
+//! - Callbacks of one (server, action, transaction) go out one after the other in the order of their
+//!   numbers, as far as they wait here together: they are offered in the order in which they are
+//!   due, which is another one if the clock was set back between two of them. One that must be tried again, or is parked, holds the later ones
 //!   back: they are forgotten here until the queue offers them again.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
 //! - A broken server, and one that says "not now", rests and then gets one probe at a time (see
@@ -78,6 +79,8 @@ struct Lane {
     bucket: Option<Bucket>,
     breaker: Breaker,
     waiting: VecDeque<(TransactionHash, Callback)>,
+    /// No callback has waited here with a higher id since there was none.
+    highest: i64,
     /// Requests on the wire.
     in_flight: usize,
     /// Transactions with a callback that is sent and not yet on record.
@@ -123,7 +126,8 @@ impl Scheduler {
 
     /// Takes a callback that is due; one that is known already is left alone.
     ///
-    /// Callbacks of one server are offered in the order in which they are to go out.
+    /// Callbacks of one server are offered in the order in which they are to go out; one of a
+    /// transaction of which a later one waits already goes before that.
     pub fn offer(&mut self, callback: Callback, now: Instant) {
         if !self.known.insert(callback.id) {
             return;
@@ -135,8 +139,7 @@ impl Scheduler {
                 .entry(callback.server.clone())
                 .or_insert_with(|| Lane::new(Limits::NONE, now)),
         };
-        lane.waiting
-            .push_back((TransactionHash::of(&callback), callback));
+        lane.wait(callback);
     }
 
     /// How many callbacks of a server wait here.
@@ -273,6 +276,7 @@ impl Lane {
             bucket: None,
             breaker: Breaker::default(),
             waiting: VecDeque::new(),
+            highest: i64::MIN,
             in_flight: 0,
             busy: HashSet::new(),
             locked: HashSet::new(),
@@ -292,6 +296,25 @@ impl Lane {
 
     fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.busy.is_empty()
+    }
+
+    /// Lets a callback wait: after the others, but before later ones of its transaction.
+    fn wait(&mut self, callback: Callback) {
+        if self.waiting.is_empty() {
+            self.highest = i64::MIN;
+        }
+        let transaction = TransactionHash::of(&callback);
+        let is_later = |(other, waiting): &(TransactionHash, Callback)| {
+            *other == transaction && waiting.id > callback.id
+        };
+        // Nearly always it is the last, and there is nothing to look through.
+        let place = match callback.id > self.highest {
+            true => None,
+            false => self.waiting.iter().position(is_later),
+        };
+        self.highest = self.highest.max(callback.id);
+        let place = place.unwrap_or(self.waiting.len());
+        self.waiting.insert(place, (transaction, callback));
     }
 
     fn has_room(&self, now: Instant) -> bool {
@@ -430,6 +453,34 @@ mod tests {
         assert_eq!(drain(&mut scheduler, now), [1, 3]);
         finish(&mut scheduler, &callback(1, 0, 7), Fate::Gone, now);
         assert_eq!(drain(&mut scheduler, now), [2]);
+    }
+
+    #[test]
+    fn an_earlier_callback_that_is_offered_later_goes_first() {
+        let now = Instant::now();
+        let mut scheduler = scheduler(10, 1, limits(10), now);
+        // By the clock, which was set back, 4 was due before 1 and 2.
+        for (id, transaction) in [(4, 7), (5, 8), (6, 7), (1, 7), (2, 7), (3, 9)] {
+            scheduler.offer(callback(id, 0, transaction), now);
+        }
+        let mut sent = Vec::new();
+        while let ids @ [_, ..] = &drain(&mut scheduler, now)[..] {
+            for id in ids {
+                sent.push(*id);
+                let transaction = match id {
+                    5 => 8,
+                    3 => 9,
+                    _ => 7,
+                };
+                finish(
+                    &mut scheduler,
+                    &callback(*id, 0, transaction),
+                    Fate::Gone,
+                    now,
+                );
+            }
+        }
+        assert_eq!(sent, [1, 5, 3, 2, 4, 6]);
     }
 
     #[test]
