@@ -31,8 +31,8 @@ fn a_callback_that_somebody_has_locked_delays_nobody_and_is_recorded_in_the_end(
             "rollback",
         ),
     ];
-    let mut noticed = 0;
-    for (id, (lock, end)) in (1..).map(|n| n * 1000).zip(ways) {
+    for (noticed, (lock, end)) in (1..).zip(ways) {
+        let id = noticed * 1000;
         let mut run = |sql: &str| holder.batch_execute(sql).expect(sql);
         shop.receiver
             .answer_with(|_| Answer::ok().after(Duration::from_millis(300)));
@@ -41,9 +41,8 @@ fn a_callback_that_somebody_has_locked_delays_nobody_and_is_recorded_in_the_end(
         shop.receiver.wait_for(before + 1, PATIENCE);
         run("begin");
         run(lock);
-        noticed += 1;
         wait_for(PATIENCE, "the worker noticed", || {
-            cluster.log().matches(NOTICED).count() == noticed
+            cluster.log().matches(NOTICED).count() as i64 == noticed
         });
         shop.receiver.answer_with(|_| Answer::ok());
         shop.insert(id + 1..id + 200);
