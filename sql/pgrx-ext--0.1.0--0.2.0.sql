@@ -126,6 +126,7 @@ where a.verdict in ('delivered', 'cancelled')
   )
   and not exists (select from s2s.queue q where q.id = a.callback_id);
 
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed; or its ca_file cannot be read';
 comment on cast (s2s.click_id as s2s.click_id) is 'checks the type modifier';
 comment on cast (text as s2s.click_id) is 'validates';
 comment on cast (character varying as s2s.click_id) is 'validates';

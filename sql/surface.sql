@@ -240,7 +240,7 @@ comment on function s2s.server_occupation is 'what the worker does with each ser
 comment on view s2s.server_status is 'how every server is: one row each';
 comment on column s2s.server_status.server is 'the foreign server';
 comment on column s2s.server_status.network is 'its network';
-comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed; or its ca_file cannot be read';
 comment on column s2s.server_status.waiting is 'callbacks that are due or will be';
 comment on column s2s.server_status.parked is 'callbacks that wait for a person';
 comment on column s2s.server_status.oldest_waiting is 'how long the oldest of them waits';
