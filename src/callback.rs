@@ -52,6 +52,13 @@ impl Action {
         Action::ALL.into_iter().find(|action| action.name() == name)
     }
 
+    /// The action that a function reports.
+    pub fn from_function(name: &str) -> Option<Action> {
+        Action::ALL
+            .into_iter()
+            .find(|action| action.function() == name)
+    }
+
     /// The trigger function, and function, that reports this action.
     pub fn function(self) -> &'static str {
         match self {

@@ -45,21 +45,6 @@ impl OwnedContext {
         })
     }
 
-    /// Runs `body` with this as the current context, and frees all that is in it.
-    ///
-    /// # Safety
-    ///
-    /// Nothing in this context is used afterwards.
-    #[allow(unsafe_code)]
-    pub unsafe fn once<R>(&self, body: impl FnOnce() -> R) -> R {
-        // SAFETY: as the caller says.
-        unsafe {
-            let result = self.switch_to(body);
-            pg_sys::MemoryContextReset(self.0);
-            result
-        }
-    }
-
     /// The context, for PostgreSQL's functions.
     pub fn value(&self) -> pg_sys::MemoryContext {
         self.0
@@ -87,5 +72,20 @@ impl Drop for OwnedContext {
             }
             pg_sys::MemoryContextDelete(self.0);
         }
+    }
+}
+
+/// Runs `body` with a context as the current one, and frees all that is in it.
+///
+/// # Safety
+///
+/// The context is there until then; nothing in it is used afterwards.
+#[allow(unsafe_code)]
+pub unsafe fn once<R>(context: pg_sys::MemoryContext, body: impl FnOnce() -> R) -> R {
+    // SAFETY: as the caller says.
+    unsafe {
+        let result = PgMemoryContexts::For(context).switch_to(|_| body());
+        pg_sys::MemoryContextReset(context);
+        result
     }
 }

@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 
 use super::cursor::{Batch, Cursor};
 use super::error::{PgResult, report_in};
-use super::memory::OwnedContext;
+use super::memory::{OwnedContext, once};
 use super::queue;
 use super::restricted;
 use super::rows::Rows;
@@ -85,11 +85,12 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     let query = queue::preview_rows(
         &definition.schema_name(),
         &definition.table_name(),
-        reports_children(definition),
+        definition.reports_children(),
     );
     let slot = definition.new_slot();
     let columns = definition.columns();
-    let owner = owner_of(definition);
+    // Whose code the trigger and the table's types run.
+    let owner = definition.owner();
     let memory = OwnedContext::of_subtransaction(c"s2s preview");
     Spi::connect(|client| {
         let mut cursor = Cursor::open(client, &query, row_limit);
@@ -100,7 +101,7 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
             // SAFETY: the slot holds a row of the table. What is said of it is in memory that lives
             // until it is pushed, which copies it; it is of the function's columns.
             unsafe {
-                memory.once(|| {
+                once(memory.value(), || {
                     let (url, problem) = match &when {
                         Err(column) => (None, Some(column.to_string())),
                         Ok(when) if !when.holds(slot) => (None, None),
@@ -124,23 +125,6 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     // SAFETY: nothing is left in it.
     unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) }
     Ok(())
-}
-
-/// Whether the trigger fires for rows of the table's children. A row trigger of a partitioned table
-/// does; other children have row triggers of their own. A transition table has their rows, too, if
-/// the statement comes to them: an update does, an insert does not.
-fn reports_children(definition: &Definition) -> bool {
-    let kind = u32::from(definition.trigger.tgtype as u16);
-    let is_row = kind & pg_sys::TRIGGER_TYPE_ROW != 0;
-    let is_update = kind & pg_sys::TRIGGER_TYPE_UPDATE != 0;
-    definition.is_partitioned() || (is_update && !is_row)
-}
-
-/// Whose code the trigger and the table's types run.
-#[allow(unsafe_code)]
-fn owner_of(definition: &Definition) -> pg_sys::Oid {
-    // SAFETY: the relation is open.
-    unsafe { (*(*definition.table).rd_rel).relowner }
 }
 
 /// The URL, or what is wrong; neither if nothing would be queued.

@@ -50,14 +50,10 @@ fn warn_of_misfits() -> spi::Result<()> {
             let Ok(server) = server::read(&text(3)?) else {
                 continue;
             };
-            let function = text(4)?;
-            let action = Action::ALL
-                .into_iter()
-                .find(|action| action.function() == function);
-            let arguments = row.get::<Vec<u8>>(5)?.unwrap_or_default();
-            let Some(action) = action else {
+            let Some(action) = Action::from_function(&text(4)?) else {
                 continue;
             };
+            let arguments = row.get::<Vec<u8>>(5)?.unwrap_or_default();
             if let Err(problem) = check(&server, action, &arguments_of(&arguments)) {
                 let place = place(&text(1)?, &text(2)?);
                 report_in(&place, &problem).report(PgLogLevel::WARNING);

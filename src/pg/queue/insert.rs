@@ -7,14 +7,13 @@
 
 use std::rc::Rc;
 
-use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::target::{COLUMNS, OpenTarget, Target};
 use crate::callback::{Action, Parameters};
 use crate::delivery::{Columns, Timestamp};
-use crate::pg::memory::OwnedContext;
+use crate::pg::memory::{OwnedContext, once};
 use crate::pg::wake;
 
 /// A callback to be queued.
@@ -133,8 +132,6 @@ pub struct Bulk {
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     waiting: usize,
     bytes: usize,
-    /// Nothing was added.
-    is_empty: bool,
     /// Holds the slots and what is in them.
     memory: OwnedContext,
     /// Holds what a row leaves behind.
@@ -151,7 +148,6 @@ impl Default for Bulk {
             slots: Vec::new(),
             waiting: 0,
             bytes: 0,
-            is_empty: true,
             memory: OwnedContext::of_subtransaction(c"s2s bulk"),
             row_memory: OwnedContext::of_subtransaction(c"s2s row"),
             due_at: Timestamp::INFINITY,
@@ -166,11 +162,7 @@ impl Bulk {
         let row_memory = self.row_memory.value();
         // SAFETY: the context lives as long as `self`; nothing of the row is used afterwards: what
         // waits to be inserted was copied.
-        unsafe {
-            let result = PgMemoryContexts::For(row_memory).switch_to(|_| add(self));
-            pg_sys::MemoryContextReset(row_memory);
-            result
-        }
+        unsafe { once(row_memory, || add(self)) }
     }
 
     /// Adds a callback and returns its id.
@@ -197,7 +189,6 @@ impl Bulk {
             self.bytes += (*tuple).t_len as usize;
         }
         self.waiting += 1;
-        self.is_empty = false;
         self.due_at = self.due_at.min(row.due_at);
         if self.waiting == BULK_ROWS || self.bytes >= BULK_BYTES {
             self.flush();
@@ -232,7 +223,7 @@ impl Bulk {
 
     /// Inserts what is left and wakes the worker at commit, which waits until it is on disk.
     pub fn finish(mut self) {
-        if self.is_empty {
+        if self.slots.is_empty() {
             return;
         }
         if self.waiting > 0 {

@@ -168,8 +168,6 @@ impl Definition<'_> {
 
     /// Refuses what it cannot be fired by.
     pub fn check_timing(&self) -> Result<(), TriggerProblem> {
-        let kind = u32::from(self.trigger.tgtype as u16);
-        let is = |bit: u32| kind & bit != 0;
         if self.kind() == pg_sys::RELKIND_VIEW {
             return Err(TriggerProblem::Timing("a trigger on a view"));
         }
@@ -179,10 +177,10 @@ impl Definition<'_> {
             (pg_sys::TRIGGER_TYPE_DELETE, "a DELETE trigger"),
             (pg_sys::TRIGGER_TYPE_TRUNCATE, "a TRUNCATE trigger"),
         ];
-        if let Some((_, what)) = unsupported.into_iter().find(|(bit, _)| is(*bit)) {
+        if let Some((_, what)) = unsupported.into_iter().find(|(bit, _)| self.has(*bit)) {
             return Err(TriggerProblem::Timing(what));
         }
-        match is(pg_sys::TRIGGER_TYPE_ROW) || !self.trigger.tgnewtable.is_null() {
+        match self.has(pg_sys::TRIGGER_TYPE_ROW) || !self.trigger.tgnewtable.is_null() {
             true => Ok(()),
             false => Err(TriggerProblem::NoTransitionTable),
         }
@@ -276,6 +274,26 @@ impl Definition<'_> {
         unsafe { (*self.table).rd_id }
     }
 
+    /// Whether the trigger has a bit of `pg_trigger.tgtype`.
+    fn has(&self, bit: u32) -> bool {
+        u32::from(self.trigger.tgtype as u16) & bit != 0
+    }
+
+    /// Whether it fires for rows of the table's children. A row trigger of a partitioned table does;
+    /// other children have row triggers of their own. A transition table has their rows, too, if the
+    /// statement comes to them: an update does, an insert does not.
+    pub fn reports_children(&self) -> bool {
+        let is_row = self.has(pg_sys::TRIGGER_TYPE_ROW);
+        self.is_partitioned() || (self.has(pg_sys::TRIGGER_TYPE_UPDATE) && !is_row)
+    }
+
+    /// The table's owner.
+    #[allow(unsafe_code)]
+    pub fn owner(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.table).rd_rel).relowner }
+    }
+
     /// Whether the table is temporary.
     #[allow(unsafe_code)]
     pub fn is_temporary(&self) -> bool {
@@ -301,7 +319,7 @@ impl Definition<'_> {
     }
 
     /// Whether the table is partitioned.
-    pub fn is_partitioned(&self) -> bool {
+    fn is_partitioned(&self) -> bool {
         self.kind() == pg_sys::RELKIND_PARTITIONED_TABLE
     }
 
@@ -382,9 +400,7 @@ fn action_of(function: pg_sys::Oid) -> Option<Action> {
         }
         CStr::from_ptr(name)
     };
-    Action::ALL
-        .into_iter()
-        .find(|action| action.function().as_bytes() == name.to_bytes())
+    Action::from_function(name.to_str().ok()?)
 }
 
 impl Column {
