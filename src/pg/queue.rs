@@ -312,21 +312,37 @@ where c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and ",
 order by t.oid"
 );
 
-/// Triggers on the tables that the current command changed, and these.
-pub const TRIGGERS_OF_TABLES: &str = concat!(
-    "
+/// The tables that the current command changed.
+macro_rules! changed_tables {
+    () => {
+        "
+    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
+    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    };
+}
+
+/// Triggers on some tables, and these.
+macro_rules! triggers_on {
+    ($tables:expr) => {
+        concat!(
+            "
 select t.oid, t.tgrelid
 from pg_catalog.pg_trigger t
-where t.tgrelid in (
-    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
-    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+where t.tgrelid in (",
+            $tables,
+            ")
   and ",
-    stands_for_itself!(),
-    " and ",
-    is_ours!(),
-    "
+            stands_for_itself!(),
+            " and ",
+            is_ours!(),
+            "
 order by t.oid"
-);
+        )
+    };
+}
+
+/// Triggers on the tables that the current command changed, and these.
+pub const TRIGGERS_OF_TABLES: &str = triggers_on!(changed_tables!());
 
 /// The same with the tables that have their columns from those: partitions, children, and tables
 /// of a composite type. (It goes up from the triggers: a table can have thousands of partitions,
@@ -355,26 +371,17 @@ with recursive source(trigger, on_table, oid) as (
 )
 select distinct trigger, on_table
 from source
-where oid in (
-    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
-    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+where oid in (",
+    changed_tables!(),
+    ")
 order by trigger"
 );
 
 /// Triggers on tables that lost a column to the current command.
-pub const TRIGGERS_OF_DROPPED_COLUMNS: &str = concat!(
+pub const TRIGGERS_OF_DROPPED_COLUMNS: &str = triggers_on!(
     "
-select t.oid, t.tgrelid
-from pg_catalog.pg_trigger t
-where t.tgrelid in (
     select d.objid from pg_catalog.pg_event_trigger_dropped_objects() d
-    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
-  and ",
-    stands_for_itself!(),
-    " and ",
-    is_ours!(),
-    "
-order by t.oid"
+    where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0"
 );
 
 /// Triggers `t` of ours, not the copies that partitions have, on tables `c`, with the server that

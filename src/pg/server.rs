@@ -220,8 +220,7 @@ impl From<ServerProblem> for pgrx::pg_sys::panic::ErrorReport {
 
 /// The server that a function's argument names, if the current user may use it.
 pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
-    let name = name.ok_or(ServerProblem::NotGiven)?;
-    let server = read(name).map_err(with_nearest)?;
+    let (name, server) = read_named(name)?;
     match may_use(name) {
         true => Ok(server),
         false => Err(ServerProblem::NotAllowed(name.to_owned())),
@@ -230,12 +229,16 @@ pub fn find(name: Option<&str>) -> Result<Server, ServerProblem> {
 
 /// The server that a function's argument names, if it is the current user's.
 pub fn find_own(name: Option<&str>) -> Result<Server, ServerProblem> {
-    let name = name.ok_or(ServerProblem::NotGiven)?;
-    let server = read(name).map_err(with_nearest)?;
+    let (name, server) = read_named(name)?;
     match is_owner(name) {
         true => Ok(server),
         false => Err(ServerProblem::NotOwner(name.to_owned())),
     }
+}
+
+fn read_named(name: Option<&str>) -> Result<(&str, Server), ServerProblem> {
+    let name = name.ok_or(ServerProblem::NotGiven)?;
+    Ok((name, read(name).map_err(with_nearest)?))
 }
 
 /// The problem, with the nearest name if there is no server of the one that was given.

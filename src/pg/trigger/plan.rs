@@ -63,6 +63,19 @@ struct Parameter {
     parts: Vec<Part>,
 }
 
+impl Parameter {
+    /// Its text of a row; `None` if a value is too large.
+    fn text<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
+        match self.parts.as_slice() {
+            [part] => part.text(row),
+            parts => {
+                let text: Option<String> = parts.iter().map(|part| part.text(row)).collect();
+                text.map(Cow::Owned)
+            }
+        }
+    }
+}
+
 /// A piece of a parameter's text.
 enum Part {
     Text(String),
@@ -78,17 +91,6 @@ impl Part {
         match self {
             Part::Text(text) => Some(text.into()),
             Part::Column { place, output } => row.text(*place, output),
-        }
-    }
-}
-
-/// The text of a row's parameter; `None` if a value is too large.
-fn text<'a>(parts: &'a [Part], row: &'a Row) -> Option<Cow<'a, str>> {
-    match parts {
-        [part] => part.text(row),
-        parts => {
-            let text: Option<String> = parts.iter().map(|part| part.text(row)).collect();
-            text.map(Cow::Owned)
         }
     }
 }
@@ -169,9 +171,10 @@ impl Plan {
     pub fn said<'a>(&'a self, row: &'a Row) -> Parameters<'a> {
         let mut said = Parameters::new();
         let mut unread = Cow::Borrowed(self.unread.as_str());
-        for Parameter { name, parts } in &self.parameters {
-            match text(parts, row) {
-                Some(text) => said.set(name.as_str(), text),
+        for parameter in &self.parameters {
+            let name = parameter.name.as_str();
+            match parameter.text(row) {
+                Some(text) => said.set(name, text),
                 None if unread.is_empty() => unread = name.into(),
                 None => unread = format!("{unread}, {name}").into(),
             }
