@@ -5,8 +5,9 @@
 //!
 //! - Callbacks of one (server, action, transaction) go out one after the other in the order of their
 //!   numbers, as far as they wait here together: they are offered in the order in which they are
-//!   due, which is another one if the clock was set back between two of them. One that must be tried again, or is parked, holds the later ones
-//!   back: they are forgotten here until the queue offers them again.
+//!   due, which is another one if the clock was set back between two of them. One that must be
+//!   tried again, or is parked, holds the later ones back: they are forgotten here until the queue
+//!   offers them again.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
 //! - A broken server, and one that says "not now", rests and then gets one probe at a time (see
 //!   [`super::breaker`]).
@@ -222,21 +223,24 @@ impl Scheduler {
     /// A callback that [`Scheduler::next`] returned is answered, well or ill: there is room for
     /// another one. Returns whether the server broke by that, or is no longer broken.
     pub fn answered(&mut self, callback: &Callback, health: Health, now: Instant) -> bool {
-        self.in_flight -= 1;
-        let Some(lane) = self.lanes.get_mut(&callback.server) else {
-            return false;
-        };
-        lane.in_flight -= 1;
-        lane.breaker.heard(health, lane.limits.max_in_flight, now)
+        match self.make_room(callback) {
+            Some(lane) => lane.breaker.heard(health, lane.limits.max_in_flight, now),
+            None => false,
+        }
     }
 
     /// A callback that [`Scheduler::next`] returned could not be sent at all, which says nothing of
     /// its server.
     pub fn unsent(&mut self, callback: &Callback) {
+        self.make_room(callback);
+    }
+
+    /// A callback is not on the wire any more. Returns its server's lane.
+    fn make_room(&mut self, callback: &Callback) -> Option<&mut Lane> {
         self.in_flight -= 1;
-        if let Some(lane) = self.lanes.get_mut(&callback.server) {
-            lane.in_flight -= 1;
-        }
+        let lane = self.lanes.get_mut(&callback.server)?;
+        lane.in_flight -= 1;
+        Some(lane)
     }
 
     /// What became of a callback that is answered cannot be recorded yet: somebody else has locked

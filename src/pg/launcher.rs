@@ -111,25 +111,29 @@ impl Launcher {
         let now = Instant::now();
         let mut sleep = None;
         for (slot, database, state) in without_worker {
-            if state == State::Gone {
-                self.board.free(slot);
-                self.forget(database);
-            } else if slot.wanted.load(SeqCst) {
-                if slot.was_told_to_stop.swap(false, SeqCst) {
-                    self.starts.remove(&database);
+            let pause = match state {
+                State::Gone => {
+                    self.board.free(slot);
+                    self.forget(database);
+                    continue;
                 }
-                let pause = match state {
-                    State::Held => HELD_LOOK,
-                    State::Closed => CLOSED_LOOK,
-                    State::Open | State::Gone => self.start_in_time(database, now),
-                };
-                sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
-            } else {
                 // It ended because there is no extension: when there is one, there is no need to
                 // wait.
-                self.board.release(slot);
-                self.forget(database);
-            }
+                _ if !slot.wanted.load(SeqCst) => {
+                    self.board.release(slot);
+                    self.forget(database);
+                    continue;
+                }
+                State::Held => HELD_LOOK,
+                State::Closed => CLOSED_LOOK,
+                State::Open => {
+                    if slot.was_told_to_stop.swap(false, SeqCst) {
+                        self.starts.remove(&database);
+                    }
+                    self.start_in_time(database, now)
+                }
+            };
+            sleep = Some(sleep.map_or(pause, |sleep: Duration| sleep.min(pause)));
         }
         sleep
     }

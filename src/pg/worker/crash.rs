@@ -2,10 +2,10 @@
 //!
 //! If a process of PostgreSQL's dies by a signal, the postmaster ends all sessions and recovers,
 //! since shared memory may be spoiled. The pool's threads, and those that resolve names for them
-//! (unless one of these runs out of stack), have nothing to do with it. So one that crashes is held where it is, and the main thread is told
-//! to stop; it ends the process with `proc_exit`, and the launcher starts another worker. If it
-//! does not get that far, because the held thread has a lock that it needs (malloc's, say), the
-//! process dies by the signal after all.
+//! (unless one of these runs out of stack), have nothing to do with it. So one that crashes is held
+//! where it is, and the main thread is told to stop; it ends the process with `proc_exit`, and the
+//! launcher starts another worker. If it does not get that far, because the held thread has a lock
+//! that it needs (malloc's, say), the process dies by the signal after all.
 //!
 //! A crash of the main thread remains what it is. And nobody notices what a thread may have written
 //! to a wrong place before it crashed: a write that goes wild can still spoil the memory that all
