@@ -5,32 +5,14 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-mod aside;
-mod click_id;
-mod cursor;
-mod database;
-mod ddl;
-mod edits;
 mod error;
-mod functions;
-mod launcher;
-mod linktrust_files;
-mod memory;
-mod numeric;
-mod pause;
-mod preview;
+mod process;
 mod queue;
-mod replica;
-mod restricted;
-mod rows;
 mod server;
 mod settings;
-mod status;
-mod text;
+mod surface;
+mod sys;
 mod trigger;
-mod wake;
-mod watch;
-mod worker;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -70,11 +52,10 @@ pub extern "C-unwind" fn _PG_init() {
         )
     };
     if is_preload && !is_upgrade {
-        wake::request_memory();
-        launcher::register();
-        aside::watch_commands();
+        process::wake::request_memory();
+        process::launcher::register();
+        process::standing_aside::watch_commands();
     }
-    #[cfg(not(feature = "pg14"))]
     // SAFETY: the prefix is ours; the name is NUL-terminated.
     unsafe {
         pg_sys::MarkGUCPrefixReserved(c"s2s".as_ptr());

@@ -8,12 +8,12 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::{self, quote_identifier};
 
-use super::error::{PgResult, report};
-use super::queue;
 use crate::network::linktrust;
 use crate::network::options::{OptionError, Options};
 use crate::network::secret::Secret;
 use crate::network::{Account, Network, NoPassword, Server};
+use crate::pg::error::{PgResult, report};
+use crate::pg::queue;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 
 /// Validator of the wrapper `tradetracker`.
@@ -323,9 +323,9 @@ pub fn may_use(name: &str) -> bool {
         let oid = pg_sys::get_foreign_server_oid(c_name.as_ptr(), true);
         let user = pg_sys::GetUserId();
         let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         let result = pg_sys::pg_foreign_server_aclcheck(oid, user, usage);
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        #[cfg(not(feature = "pg15"))]
         let result = pg_sys::object_aclcheck(pg_sys::ForeignServerRelationId, oid, user, usage);
         result == pg_sys::AclResult::ACLCHECK_OK
     }
@@ -341,9 +341,9 @@ fn is_owner(name: &str) -> bool {
     unsafe {
         let oid = pg_sys::get_foreign_server_oid(c_name.as_ptr(), true);
         let user = pg_sys::GetUserId();
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         let result = pg_sys::pg_foreign_server_ownercheck(oid, user);
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        #[cfg(not(feature = "pg15"))]
         let result = pg_sys::object_ownercheck(pg_sys::ForeignServerRelationId, oid, user);
         result
     }

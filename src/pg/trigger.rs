@@ -9,14 +9,16 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::error::{PgResult, report_in};
-use super::queue::{self, Bulk};
-use super::settings;
 use crate::callback::Action;
+use crate::pg::error::{PgResult, report_in};
+use crate::pg::queue::{self, Bulk};
+use crate::pg::settings;
 
+mod ddl;
 mod definition;
 mod earlier;
 mod plan;
+mod preview;
 mod row;
 mod when;
 

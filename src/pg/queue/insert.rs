@@ -13,8 +13,8 @@ use pgrx::prelude::*;
 use super::target::{COLUMNS, OpenTarget, Target};
 use crate::callback::{Action, Parameters};
 use crate::delivery::{Columns, Timestamp};
-use crate::pg::memory::{OwnedContext, once};
-use crate::pg::wake;
+use crate::pg::process::wake;
+use crate::pg::sys::memory::{OwnedContext, once};
 
 /// A callback to be queued.
 pub struct Entry<'a> {

@@ -13,8 +13,8 @@ use pgrx::{PgTupleDesc, pg_sys};
 
 use super::type_oid;
 use crate::callback::Action;
-use crate::pg::memory::OwnedContext;
-use crate::pg::watch::Watch;
+use crate::pg::sys::invalidation::Watch;
+use crate::pg::sys::memory::OwnedContext;
 
 /// The columns of `s2s.queue`, by number.
 pub const COLUMNS: usize = 10;

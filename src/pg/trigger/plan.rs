@@ -21,11 +21,11 @@ use crate::callback::{Action, Parameters, UNREAD, is_organic};
 use crate::mapping::{MappingError, Names, Piece};
 use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
-use crate::pg::memory::OwnedContext;
 use crate::pg::queue::Entry;
 use crate::pg::server::{self, ServerProblem};
 use crate::pg::settings::{self, OnInvalidRow};
-use crate::pg::watch::Watch;
+use crate::pg::sys::invalidation::Watch;
+use crate::pg::sys::memory::OwnedContext;
 use crate::problem::Problem;
 
 /// So many bytes of each value of a row that cannot be sent are kept: more than can be sent at all,

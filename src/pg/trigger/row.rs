@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::network::MAX_URL;
-use crate::pg::memory::OwnedContext;
+use crate::pg::sys::memory::OwnedContext;
 
 /// A row, in a slot of the executor's.
 pub struct Row(*mut pg_sys::TupleTableSlot);

@@ -8,16 +8,16 @@
 use pgrx::datum::JsonB;
 use pgrx::prelude::*;
 
-use super::click_id::StoredClickId;
-use super::error::PgResult;
-use super::numeric::NumericText;
-use super::queue::{self, Entry};
-use super::server;
-use super::text::{Text, or_empty};
 use crate::callback::{
     Action, Fields, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic,
 };
 use crate::network::{Server, tradetracker};
+use crate::pg::error::PgResult;
+use crate::pg::queue::{self, Entry};
+use crate::pg::server;
+use crate::pg::surface::click_id::StoredClickId;
+use crate::pg::sys::numeric::NumericText;
+use crate::pg::sys::text::{Text, or_empty};
 use crate::problem::Problem;
 use crate::url::{self, BaseUrl};
 
@@ -311,7 +311,7 @@ enum FurtherProblem<'a> {
 }
 
 fn further(problem: FurtherProblem) -> pgrx::pg_sys::panic::ErrorReport {
-    super::error::report(&problem)
+    crate::pg::error::report(&problem)
 }
 
 impl std::fmt::Display for FurtherProblem<'_> {

@@ -12,8 +12,9 @@ use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::wake::{self, Slot};
-use super::{queue, settings};
+use crate::pg::process::wake::{self, Slot};
+use crate::pg::queue;
+use crate::pg::settings;
 
 mod crash;
 mod lanes;
@@ -21,15 +22,15 @@ mod reading;
 mod sending;
 mod session;
 pub mod sql;
-mod stop;
 
 use crate::delivery::locked::Locked;
 use crate::delivery::pool::Pool;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::{Outcome, Timestamp};
+use crate::pg::sys::signal as stop;
+use crate::pg::sys::transaction::{SqlError, transaction};
 use lanes::Lanes;
 use sending::Flying;
-use session::{SqlError, transaction};
 use sql::Statements;
 
 /// Nothing is missed for longer, whatever happened to a wake-up.
@@ -225,7 +226,7 @@ impl Worker {
     /// Sleeps until there may be something to do. Ends the process if a thread of the pool crashed,
     /// before anything is asked of the pool: that thread may hold what the pool needs.
     fn sleep(&self, timeout: Duration) {
-        session::wait(self.pool.bell(), timeout);
+        crate::pg::sys::latch::wait(self.pool.bell(), timeout);
         if let Some(signal) = crash::seen() {
             warning!(
                 "s2s: a thread of the worker crashed with {signal}; the worker starts anew, and what was in flight is sent again"

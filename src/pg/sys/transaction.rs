@@ -1,81 +1,10 @@
-//! The worker as a session of PostgreSQL: its settings, its waiting, its transactions.
+//! Database transactions of a background worker.
 
-use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
-
-/// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
-#[allow(unsafe_code)]
-pub fn introduce() {
-    for (name, value) in [
-        (c"application_name", c"pgrx-ext worker"),
-        (c"search_path", c"pg_catalog, pg_temp"),
-        (c"lock_timeout", c"2s"),
-        (c"statement_timeout", c"0"),
-        (c"idle_in_transaction_session_timeout", c"0"),
-        #[cfg(any(feature = "pg17", feature = "pg18"))]
-        (c"transaction_timeout", c"0"),
-        // Plans are made once, or planning would cost more than reading. The queue may be empty
-        // then, and anything looks cheap: what is right when it is full is always an index.
-        (c"plan_cache_mode", c"force_generic_plan"),
-        (c"enable_seqscan", c"off"),
-        (c"enable_bitmapscan", c"off"),
-        (c"enable_hashjoin", c"off"),
-        (c"enable_mergejoin", c"off"),
-        (c"enable_sort", c"off"),
-        (c"jit", c"off"),
-        // What is set for the database is meant for its users.
-        (c"role", c"none"),
-        (c"default_transaction_read_only", c"off"),
-        (c"default_transaction_isolation", c"read committed"),
-        (c"session_replication_role", c"origin"),
-    ] {
-        // SAFETY: settings that exist, with valid values, set for this process.
-        unsafe {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_OVERRIDE,
-            );
-        }
-    }
-}
-
-/// Reads the configuration files again.
-#[allow(unsafe_code)]
-pub fn reload_settings() {
-    // SAFETY: in the main loop of the process, outside of a transaction.
-    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
-}
-
-/// Sleeps until a wake-up call, a signal, the bell or the timeout.
-#[allow(unsafe_code)]
-pub fn wait(bell: RawFd, timeout: Duration) {
-    let milliseconds = timeout.as_micros().div_ceil(1000).min(3_600_000);
-    let events = pg_sys::WL_LATCH_SET
-        | pg_sys::WL_SOCKET_READABLE
-        | pg_sys::WL_TIMEOUT
-        | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the latch of this process, and a socket that the pool keeps open.
-    unsafe {
-        pg_sys::WaitLatchOrSocket(
-            pg_sys::MyLatch,
-            events as i32,
-            bell,
-            milliseconds as std::ffi::c_long,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-        // There is no query to cancel.
-        (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
-    }
-    pg_sys::check_for_interrupts!();
-}
 
 /// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
 /// process goes on.

@@ -7,9 +7,7 @@ use pgrx::pg_sys;
 
 use crate::delivery::Timestamp;
 
-mod board;
-
-pub use board::{Board, Slot, board, request_memory};
+pub use super::shared_memory::{Board, Slot, board, request_memory};
 
 thread_local! {
     static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit::NOTHING) };

@@ -7,13 +7,16 @@ use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
-use super::database::{self, State};
-use super::error::{self, PgResult};
-use super::queue::force_sync_commit;
-use super::wake::Slot;
-use super::worker::sql;
-use super::{pause, queue, server, wake};
 use crate::delivery::Callback;
+use crate::pg::error::{self, PgResult};
+use crate::pg::process::wake;
+use crate::pg::process::wake::Slot;
+use crate::pg::process::worker::sql;
+use crate::pg::queue;
+use crate::pg::queue::force_sync_commit;
+use crate::pg::server;
+use crate::pg::sys::database::{self, State};
+use crate::pg::sys::latch;
 
 /// How often a waiting session looks whether the worker is idle.
 const POLL: Duration = Duration::from_millis(2);
@@ -213,7 +216,7 @@ fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(false);
         }
-        pause::sleep(POLL);
+        latch::sleep(POLL);
     }
 }
 

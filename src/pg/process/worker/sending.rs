@@ -7,9 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use pgrx::prelude::*;
 
 use super::lanes::Sending;
-use super::session::SqlError;
 use super::sql::{self, Record};
-use super::{Worker, crash, stop};
+use super::{Worker, crash};
 use crate::delivery::breaker::Health;
 use crate::delivery::client::MOST_KEPT;
 use crate::delivery::pool::Finished;
@@ -17,6 +16,8 @@ use crate::delivery::retry::{Fate, fate};
 use crate::delivery::{Callback, Outcome, Reply, Verdict};
 use crate::network::Server;
 use crate::network::secret::Secret;
+use crate::pg::sys::signal as stop;
+use crate::pg::sys::transaction::SqlError;
 
 /// So long a worker that is to stop waits for callbacks that somebody else has locked.
 const LAST_LOCKS: Duration = Duration::from_secs(1);

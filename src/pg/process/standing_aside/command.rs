@@ -12,7 +12,7 @@ use std::ffi::{CStr, c_char};
 use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 
-use crate::pg::database;
+use crate::pg::sys::database;
 
 /// What `create database` copies if it does not say.
 const DEFAULT_TEMPLATE: &CStr = c"template1";

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 use pgrx::prelude::*;
 
 use super::lanes::Lane;
-use super::session::{SqlError, transaction};
 use super::sql::{self, Found, Position};
 use super::{SAFETY_LOOK, Worker, end};
 use crate::delivery::Timestamp;
 use crate::pg::queue;
+use crate::pg::sys::transaction::{SqlError, transaction};
 
 /// How many callbacks are kept in memory, of all servers together.
 const WINDOW: usize = 4000;

@@ -11,14 +11,14 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::cursor::{Batch, Cursor};
-use super::error::{PgResult, report_in};
-use super::memory::{OwnedContext, once};
-use super::queue;
-use super::restricted;
-use super::rows::Rows;
-use super::server::{self, ServerProblem};
-use super::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
+use crate::pg::error::{PgResult, report_in};
+use crate::pg::queue;
+use crate::pg::server::{self, ServerProblem};
+use crate::pg::sys::cursor::{Batch, Cursor};
+use crate::pg::sys::memory::{OwnedContext, once};
+use crate::pg::sys::result_set::Rows;
+use crate::pg::sys::user;
+use crate::pg::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
 
 #[pg_extern(sql = "
 create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
@@ -95,7 +95,7 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
     Spi::connect(|client| {
         let mut cursor = Cursor::open(client, &query, row_limit);
         let json = RowJson::new(slot);
-        let when = restricted::run_as(owner, || When::new(definition));
+        let when = user::run_as(owner, || When::new(definition));
         let mut push = |batch: &Batch, row: usize| {
             store(batch, row, &columns, slot);
             // SAFETY: the slot holds a row of the table. What is said of it is in memory that lives
@@ -112,7 +112,7 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
             }
         };
         let mut push_all = |batch: &Batch| {
-            restricted::run_as(owner, || {
+            user::run_as(owner, || {
                 for row in 0..batch.len() {
                     pg_sys::check_for_interrupts!();
                     push(batch, row);

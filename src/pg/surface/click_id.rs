@@ -12,9 +12,9 @@ use pgrx::nullable::Nullable;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::error::PgResult;
-use super::text::Text;
 use crate::click_id::{ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of};
+use crate::pg::error::PgResult;
+use crate::pg::sys::text::Text;
 use crate::url::query_parameter;
 
 /// A value of the SQL type `s2s.click_id`.

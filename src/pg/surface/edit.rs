@@ -5,17 +5,17 @@
 use pgrx::datum::JsonB;
 use pgrx::prelude::*;
 
-use super::click_id::StoredClickId;
-use super::error::PgResult;
-use super::functions::queue_one;
-use super::numeric::NumericText;
-use super::server;
 use crate::callback::edit::Edit;
 use crate::callback::{Action, Invalid, Parameters, Reason};
 use crate::network::linktrust::Account;
 use crate::network::linktrust::answer::Answer;
 use crate::network::postback::template::Template;
 use crate::network::secret::Secret;
+use crate::pg::error::PgResult;
+use crate::pg::server;
+use crate::pg::surface::click_id::StoredClickId;
+use crate::pg::surface::report::queue_one;
+use crate::pg::sys::numeric::NumericText;
 use crate::url::BaseUrl;
 
 #[pg_extern(schema = "s2s", immutable, parallel_safe)]
@@ -197,6 +197,6 @@ fn linktrust_answer(
 
 #[pg_extern(schema = "s2s", immutable, strict, parallel_safe)]
 fn postback_url(template: &str, parameters: JsonB) -> PgResult<String> {
-    let object = super::functions::texts(&parameters.0)?;
+    let object = crate::pg::surface::report::texts(&parameters.0)?;
     Ok(Template::parse("template", template)?.fill(&object)?)
 }

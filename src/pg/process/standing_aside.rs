@@ -1,12 +1,12 @@
 //! The worker stands aside for commands that need its database to themselves.
 //!
-//! The commands of `aside/need.rs` wait five seconds for others to leave a database, then fail. A
+//! The commands of `standing_aside/command.rs` wait five seconds for others to leave a database, then fail. A
 //! hook before them takes the lock on the database that the command is about to take, and sends
 //! the worker away. PostgreSQL lets nobody connect past that lock, and releases it when the
 //! transaction ends, however it ends; the launcher starts no worker while it is held. So nothing
 //! here has to be undone, whether the command succeeds, fails, is cancelled, or its session dies.
 
-mod need;
+mod command;
 
 use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;
@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use self::need::{Change, Need};
-use super::{launcher, pause, settings, wake};
+use self::command::{Change, Need};
+use crate::pg::process::launcher;
+use crate::pg::process::wake;
+use crate::pg::settings;
+use crate::pg::sys::latch;
 
 /// How often a session looks whether the worker has left.
 const LOOK: Duration = Duration::from_millis(2);
@@ -150,7 +153,7 @@ fn send_workers_away(database: pg_sys::Oid) {
                 told.push(pid);
             }
         }
-        pause::sleep(LOOK);
+        latch::sleep(LOOK);
     }
 }
 

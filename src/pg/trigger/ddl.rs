@@ -14,10 +14,11 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi;
 
-use super::error::{self, PgResult, report_in};
-use super::server;
-use super::trigger::Definition;
-use super::{queue, wake};
+use crate::pg::error::{self, PgResult, report_in};
+use crate::pg::process::wake;
+use crate::pg::queue;
+use crate::pg::server;
+use crate::pg::trigger::Definition;
 use command::Command;
 
 mod columns;

@@ -19,8 +19,8 @@ use pgrx::bgworkers::{
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::database::{self, State};
-use super::wake::{self, Board};
+use crate::pg::process::wake::{self, Board};
+use crate::pg::sys::database::{self, State};
 
 /// The library's name: cargo-pgrx names it after the control file.
 const LIBRARY: &str = "pgrx-ext";

@@ -10,14 +10,15 @@ use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData};
 use pgrx::{pg_sys, spi};
 
-use super::session::{SqlError, transaction};
 use crate::callback::Action;
 use crate::delivery::retry::Fate;
 use crate::delivery::{Callback, Outcome, Timestamp};
 use crate::network::options::OptionError;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
-use crate::pg::{error, queue};
+use crate::pg::error;
+use crate::pg::queue;
+use crate::pg::sys::transaction::{SqlError, transaction};
 
 /// Where reading a server's callbacks goes on: after this due time and id.
 pub type Position = (Timestamp, i64);

@@ -4,15 +4,15 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
-use super::error::{self, PgResult, report_in};
-use super::queue::{self, Bulk, Entry};
-use super::rows::Rows;
-use super::server;
-use super::worker::sql;
 use crate::callback::{Action, Edit, Invalid, Parameters, Reason};
 use crate::delivery::Callback;
 use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::{NoPassword, Server};
+use crate::pg::error::{self, PgResult, report_in};
+use crate::pg::process::worker::sql;
+use crate::pg::queue::{self, Bulk, Entry};
+use crate::pg::server;
+use crate::pg::sys::result_set::Rows;
 use crate::problem::Problem;
 
 /// The server's queued edits as a file, in the order of queueing. They stay queued.

@@ -1,0 +1,48 @@
+//! The worker as a session of PostgreSQL: its settings.
+
+use pgrx::pg_sys;
+
+/// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
+#[allow(unsafe_code)]
+pub fn introduce() {
+    for (name, value) in [
+        (c"application_name", c"pgrx-ext worker"),
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"lock_timeout", c"2s"),
+        (c"statement_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        (c"transaction_timeout", c"0"),
+        // Plans are made once, or planning would cost more than reading. The queue may be empty
+        // then, and anything looks cheap: what is right when it is full is always an index.
+        (c"plan_cache_mode", c"force_generic_plan"),
+        (c"enable_seqscan", c"off"),
+        (c"enable_bitmapscan", c"off"),
+        (c"enable_hashjoin", c"off"),
+        (c"enable_mergejoin", c"off"),
+        (c"enable_sort", c"off"),
+        (c"jit", c"off"),
+        // What is set for the database is meant for its users.
+        (c"role", c"none"),
+        (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"session_replication_role", c"origin"),
+    ] {
+        // SAFETY: settings that exist, with valid values, set for this process.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// Reads the configuration files again.
+#[allow(unsafe_code)]
+pub fn reload_settings() {
+    // SAFETY: in the main loop of the process, outside of a transaction.
+    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+}
