@@ -19,8 +19,10 @@ pub mod postback;
 pub mod secret;
 pub mod tradetracker;
 
+use crate::delivery::retry::RetryPolicy;
+use crate::delivery::scheduler::Limits;
 pub use error::{NoPassword, NoSuchAction, Unsendable, UrlTooLong};
-use options::{OptionError, Options, Pace};
+use options::{OptionError, Options, RequestOptions};
 use secret::Secret;
 
 /// The longest URL without its password, in bytes. The HTTP client takes 65,534 with it, and most
@@ -88,7 +90,7 @@ impl Network {
             Network::LinkTrust => linktrust::OPTIONS,
             Network::Postback => postback::OPTIONS,
         };
-        own.iter().chain(options::PACE_OPTIONS).copied()
+        own.iter().chain(options::COMMON_OPTIONS).copied()
     }
 }
 
@@ -99,8 +101,14 @@ pub struct Server {
     pub name: String,
     /// What the network wants to know.
     pub account: Account,
-    /// How it is delivered to.
-    pub pace: Pace,
+    /// Nothing is sent.
+    pub paused: bool,
+    /// How much it may be sent.
+    pub limits: Limits,
+    /// How its requests are made.
+    pub request: RequestOptions,
+    /// When a callback is tried again.
+    pub retry: RetryPolicy,
 }
 
 /// The part of a server's options that its network defines.
@@ -122,22 +130,24 @@ impl Server {
         options: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Server, OptionError> {
         let mut options = Options::new(network, options)?;
-        let pace = options.pace()?;
+        let (limits, request) = (options.limits()?, options.request()?);
+        let (retry, paused) = (options.retry_policy()?, options.paused()?);
         let account = match network {
             Network::TradeTracker => {
-                Account::TradeTracker(tradetracker::Account::parse(&mut options, &pace)?)
+                Account::TradeTracker(tradetracker::Account::parse(&mut options)?)
             }
-            Network::LinkTrust => {
-                Account::LinkTrust(linktrust::Account::parse(&mut options, &pace)?)
-            }
+            Network::LinkTrust => Account::LinkTrust(linktrust::Account::parse(&mut options)?),
             Network::Postback => {
-                Account::Postback(Box::new(postback::Account::parse(&mut options, &pace)?))
+                Account::Postback(Box::new(postback::Account::parse(&mut options)?))
             }
         };
         Ok(Server {
             name: name.to_owned(),
             account,
-            pace,
+            paused,
+            limits,
+            request,
+            retry,
         })
     }
 
@@ -342,7 +352,7 @@ impl Server {
                 }
                 Account::Postback(account) => account.judge(answer),
             },
-            Reply::Failure(failure) if failure.ambiguous && !self.pace.retry_ambiguous => {
+            Reply::Failure(failure) if failure.ambiguous && !self.retry.ambiguous => {
                 Verdict::Failed {
                     message: format!("{failure}; not repeated, since retry_ambiguous is false"),
                 }

@@ -19,7 +19,6 @@
 use std::time::{Duration, SystemTime};
 
 use super::Verdict;
-use crate::network::options::Pace;
 
 /// The longest pause that a network can ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
@@ -27,6 +26,40 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 /// How far a pause may be off its place in the schedule, so that what failed together is not
 /// tried again together.
 const JITTER: f64 = 0.2;
+
+/// When, and how often, a server's callbacks are tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// After so many attempts a callback is parked.
+    pub max_attempts: u32,
+    /// Pauses between attempts; the last repeats.
+    pub schedule: Vec<Duration>,
+    /// Whether a request that was sent and never answered is repeated.
+    pub ambiguous: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        let schedule = [
+            5,
+            30,
+            2 * MINUTE,
+            10 * MINUTE,
+            30 * MINUTE,
+            2 * HOUR,
+            5 * HOUR,
+            10 * HOUR,
+            10 * HOUR,
+        ];
+        RetryPolicy {
+            max_attempts: 10,
+            schedule: schedule.map(Duration::from_secs).to_vec(),
+            ambiguous: true,
+        }
+    }
+}
 
 /// What becomes of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +73,14 @@ pub enum Fate {
 }
 
 /// Decides after attempt number `attempt` (from 1); `chance` is uniform in `0.0..1.0`.
-pub fn fate(verdict: &Verdict, attempt: u32, pace: &Pace, chance: f64) -> Fate {
+pub fn fate(verdict: &Verdict, attempt: u32, policy: &RetryPolicy, chance: f64) -> Fate {
     match verdict {
         Verdict::Delivered { .. } => Fate::Gone,
         Verdict::Failed { .. } => Fate::Parked,
-        Verdict::Retry { .. } if attempt >= pace.max_attempts => Fate::Parked,
+        Verdict::Retry { .. } if attempt >= policy.max_attempts => Fate::Parked,
         Verdict::Retry { after, .. } => {
             let floor = after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-            Fate::Later(pause(attempt, &pace.retry_schedule, chance).max(floor))
+            Fate::Later(pause(attempt, &policy.schedule, chance).max(floor))
         }
     }
 }
@@ -95,9 +128,9 @@ mod tests {
 
     #[test]
     fn pauses_follow_the_schedule_and_its_last_repeats() {
-        let pace = Pace {
+        let policy = RetryPolicy {
             max_attempts: 50,
-            ..Pace::default()
+            ..RetryPolicy::default()
         };
         for (attempt, seconds) in [
             (1, 5),
@@ -108,17 +141,17 @@ mod tests {
             (49, 36_000),
         ] {
             assert_eq!(
-                fate(&retry(None), attempt, &pace, 0.5),
+                fate(&retry(None), attempt, &policy, 0.5),
                 Fate::Later(Duration::from_secs(seconds))
             );
         }
-        assert_eq!(fate(&retry(None), 50, &pace, 0.5), Fate::Parked);
+        assert_eq!(fate(&retry(None), 50, &policy, 0.5), Fate::Parked);
     }
 
     #[test]
     fn retry_after_is_a_floor_up_to_a_day_and_adds_no_attempt() {
-        let pace = Pace::default();
-        let pause = |asked, attempt| fate(&retry(Some(asked)), attempt, &pace, 0.5);
+        let policy = RetryPolicy::default();
+        let pause = |asked, attempt| fate(&retry(Some(asked)), attempt, &policy, 0.5);
         assert_eq!(pause(1, 1), Fate::Later(Duration::from_secs(5)));
         assert_eq!(pause(60, 1), Fate::Later(Duration::from_secs(60)));
         assert_eq!(pause(1_000_000, 1), Fate::Later(LONGEST_RETRY_AFTER));
@@ -150,7 +183,7 @@ mod tests {
     proptest! {
         #[test]
         fn pauses_stay_within_a_fifth_of_the_schedule(attempt in 1..60u32, chance in 0.0..1.0f64) {
-            let schedule = Pace::default().retry_schedule;
+            let schedule = RetryPolicy::default().schedule;
             let exact = pause(attempt, &schedule, 0.5).as_secs_f64();
             let pause = pause(attempt, &schedule, chance).as_secs_f64();
             prop_assert!(pause >= exact * 0.799 && pause <= exact * 1.201);

@@ -50,6 +50,15 @@ pub struct Limits {
     pub requests_per_second: Option<f64>,
 }
 
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_in_flight: 16,
+            requests_per_second: None,
+        }
+    }
+}
+
 impl Limits {
     /// No limits: of a server that is not known, whose callbacks are only looked at.
     pub const NONE: Limits = Limits {

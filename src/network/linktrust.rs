@@ -11,7 +11,7 @@
 //! [`Account::url_as_sent`] when the request is sent.
 
 use super::Names;
-use super::options::{OptionError, Options, Pace};
+use super::options::{OptionError, Options};
 use super::secret::Secret;
 use crate::callback::{Action, Edit, Identification, PositiveId};
 use crate::delivery::{self, Verdict};
@@ -72,8 +72,8 @@ impl Account {
     }
 
     /// Reads LinkTrust's own options.
-    pub fn parse(options: &mut Options, pace: &Pace) -> Result<Account, OptionError> {
-        let url = options.required_base_url("url", pace)?;
+    pub fn parse(options: &mut Options) -> Result<Account, OptionError> {
+        let url = options.required_base_url("url")?;
         let campaign_id = options.optional("campaign_id", PositiveId::parse)?;
         Ok(Account::new(url, campaign_id))
     }

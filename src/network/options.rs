@@ -19,6 +19,8 @@ use super::Network;
 use super::postback::template::Template;
 use crate::callback::Invalid;
 use crate::callback::edit::boolean;
+use crate::delivery::retry::RetryPolicy;
+use crate::delivery::scheduler::Limits;
 use crate::url::BaseUrl;
 
 mod error;
@@ -26,7 +28,7 @@ mod error;
 pub use error::OptionError;
 
 /// The options that servers of every network have.
-pub const PACE_OPTIONS: &[&str] = &[
+pub const COMMON_OPTIONS: &[&str] = &[
     "max_in_flight",
     "requests_per_second",
     "timeout",
@@ -44,52 +46,21 @@ const REQUESTS_PER_SECOND: &str = "a number from 0.001 to 10000";
 /// The lowest rate: one request in a quarter of an hour.
 const LOWEST_RATE: f64 = 0.001;
 
-/// How a server is delivered to.
+/// How a server's requests are made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pace {
-    /// Requests at once.
-    pub max_in_flight: usize,
-    /// Requests per second, if there is a limit.
-    pub requests_per_second: Option<f64>,
+pub struct RequestOptions {
     /// Limit for the whole request, name resolution included.
     pub timeout: Duration,
-    /// After so many attempts a callback is parked.
-    pub max_attempts: u32,
-    /// Pauses between attempts; the last repeats.
-    pub retry_schedule: Vec<Duration>,
-    /// Whether a request that was sent and never answered is repeated.
-    pub retry_ambiguous: bool,
-    /// Nothing is sent.
-    pub paused: bool,
     /// Unencrypted connections are allowed.
     pub allow_http: bool,
     /// A PEM file of roots that are trusted besides the system's.
     pub ca_file: Option<String>,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        const MINUTE: u64 = 60;
-        const HOUR: u64 = 60 * MINUTE;
-        let schedule = [
-            5,
-            30,
-            2 * MINUTE,
-            10 * MINUTE,
-            30 * MINUTE,
-            2 * HOUR,
-            5 * HOUR,
-            10 * HOUR,
-            10 * HOUR,
-        ];
-        Pace {
-            max_in_flight: 16,
-            requests_per_second: None,
+impl Default for RequestOptions {
+    fn default() -> RequestOptions {
+        RequestOptions {
             timeout: Duration::from_secs(10),
-            max_attempts: 10,
-            retry_schedule: schedule.map(Duration::from_secs).to_vec(),
-            retry_ambiguous: true,
-            paused: false,
             allow_http: false,
             ca_file: None,
         }
@@ -176,48 +147,41 @@ impl<'a> Options<'a> {
     }
 
     /// An option that is a URL template, https unless the server allows http.
-    pub fn template(
-        &self,
-        name: &'static str,
-        pace: &Pace,
-    ) -> Result<Option<Template>, OptionError> {
+    pub fn template(&self, name: &'static str) -> Result<Option<Template>, OptionError> {
         self.optional_or(name, |name, text| {
             let template = Template::parse(name, text).map_err(OptionError::Template)?;
-            encrypted(name, template.is_https(), pace)?;
+            self.check_encrypted(name, template.is_https())?;
             Ok(template)
         })
     }
 
     /// A base URL without which nothing could be sent.
-    pub fn required_base_url(
-        &self,
-        name: &'static str,
-        pace: &Pace,
-    ) -> Result<BaseUrl, OptionError> {
-        self.base_url(name, pace)?.ok_or(OptionError::Missing {
+    pub fn required_base_url(&self, name: &'static str) -> Result<BaseUrl, OptionError> {
+        self.base_url(name)?.ok_or(OptionError::Missing {
             network: self.network,
             option: name,
         })
     }
 
     /// An option that is a base URL, https unless the server allows http.
-    pub fn base_url(
-        &self,
-        name: &'static str,
-        pace: &Pace,
-    ) -> Result<Option<BaseUrl>, OptionError> {
+    pub fn base_url(&self, name: &'static str) -> Result<Option<BaseUrl>, OptionError> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
         let url = BaseUrl::parse(name, text).map_err(OptionError::Url)?;
-        encrypted(name, url.is_https(), pace)?;
+        self.check_encrypted(name, url.is_https())?;
         Ok(Some(url))
     }
 
-    /// The options of every network.
-    pub fn pace(&self) -> Result<Pace, OptionError> {
-        let default = Pace::default();
-        Ok(Pace {
+    /// Whether nothing is sent.
+    pub fn paused(&self) -> Result<bool, OptionError> {
+        self.boolean("paused", false)
+    }
+
+    /// How much the server may be sent.
+    pub fn limits(&self) -> Result<Limits, OptionError> {
+        let default = Limits::default();
+        Ok(Limits {
             max_in_flight: self
                 .read("max_in_flight", "an integer from 1 to 256", |text| {
                     integer(text, 1..=256).map(|number| number as usize)
@@ -228,6 +192,13 @@ impl<'a> Options<'a> {
                 REQUESTS_PER_SECOND,
                 requests_per_second,
             )?,
+        })
+    }
+
+    /// How its requests are made.
+    pub fn request(&self) -> Result<RequestOptions, OptionError> {
+        let default = RequestOptions::default();
+        Ok(RequestOptions {
             timeout: self
                 .read(
                     "timeout",
@@ -235,25 +206,38 @@ impl<'a> Options<'a> {
                     |text| duration(text, Duration::from_millis(100)..=Duration::from_secs(120)),
                 )?
                 .unwrap_or(default.timeout),
-            max_attempts: self
-                .read("max_attempts", "an integer from 1 to 50", |text| {
-                    integer(text, 1..=50)
-                })?
-                .unwrap_or(default.max_attempts),
-            retry_schedule: self
-                .read(
-                    "retry_schedule",
-                    "1 to 50 durations from 100ms to 30d, such as 5s,30s,2m",
-                    retry_schedule,
-                )?
-                .unwrap_or(default.retry_schedule),
-            retry_ambiguous: self.boolean("retry_ambiguous", default.retry_ambiguous)?,
-            paused: self.boolean("paused", default.paused)?,
             allow_http: self.boolean("allow_http", default.allow_http)?,
             ca_file: self.read("ca_file", "the absolute path of a PEM file", |text| {
                 text.starts_with('/').then(|| text.to_owned())
             })?,
         })
+    }
+
+    /// When a callback is tried again.
+    pub fn retry_policy(&self) -> Result<RetryPolicy, OptionError> {
+        let default = RetryPolicy::default();
+        Ok(RetryPolicy {
+            max_attempts: self
+                .read("max_attempts", "an integer from 1 to 50", |text| {
+                    integer(text, 1..=50)
+                })?
+                .unwrap_or(default.max_attempts),
+            schedule: self
+                .read(
+                    "retry_schedule",
+                    "1 to 50 durations from 100ms to 30d, such as 5s,30s,2m",
+                    retry_schedule,
+                )?
+                .unwrap_or(default.schedule),
+            ambiguous: self.boolean("retry_ambiguous", default.ambiguous)?,
+        })
+    }
+
+    fn check_encrypted(&self, option: &'static str, is_https: bool) -> Result<(), OptionError> {
+        match is_https || self.request()?.allow_http {
+            true => Ok(()),
+            false => Err(OptionError::NotHttps { option }),
+        }
     }
 
     fn boolean(&self, name: &'static str, default: bool) -> Result<bool, OptionError> {
@@ -279,13 +263,6 @@ impl<'a> Options<'a> {
                 expected,
             }),
         }
-    }
-}
-
-fn encrypted(option: &'static str, is_https: bool, pace: &Pace) -> Result<(), OptionError> {
-    match is_https || pace.allow_http {
-        true => Ok(()),
-        false => Err(OptionError::NotHttps { option }),
     }
 }
 
@@ -342,7 +319,7 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let pace = server(&[
+        let server = server(&[
             ("max_in_flight", "4"),
             ("requests_per_second", "2.5"),
             ("timeout", "500ms"),
@@ -352,20 +329,29 @@ mod tests {
             ("paused", "TRUE"),
             ("ca_file", "/etc/ssl/own.pem"),
         ])
-        .unwrap()
-        .pace;
+        .unwrap();
+        assert!(server.paused);
         assert_eq!(
-            pace,
-            Pace {
+            server.limits,
+            Limits {
                 max_in_flight: 4,
                 requests_per_second: Some(2.5),
+            }
+        );
+        assert_eq!(
+            server.request,
+            RequestOptions {
                 timeout: Duration::from_millis(500),
-                max_attempts: 3,
-                retry_schedule: [1, 120, 10_800, 86_400].map(Duration::from_secs).to_vec(),
-                retry_ambiguous: false,
-                paused: true,
                 allow_http: false,
                 ca_file: Some("/etc/ssl/own.pem".into()),
+            }
+        );
+        assert_eq!(
+            server.retry,
+            RetryPolicy {
+                max_attempts: 3,
+                schedule: [1, 120, 10_800, 86_400].map(Duration::from_secs).to_vec(),
+                ambiguous: false,
             }
         );
     }
@@ -388,7 +374,7 @@ mod tests {
             assert_eq!(check(text), Ok(()), "{text}");
         }
         let stored = server(&[("requests_per_second", "1e-20")]).unwrap();
-        assert_eq!(stored.pace.requests_per_second, Some(1e-20));
+        assert_eq!(stored.limits.requests_per_second, Some(1e-20));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 
 use super::Names;
-use super::options::{OptionError, Options, Pace};
+use super::options::{OptionError, Options};
 use crate::callback::edit::{IDENTIFICATIONS, is_unidentified};
 use crate::callback::{
     Action, Invalid, Parameters, Reason, STANDARD, in_one_form, is_organic, printable,
@@ -159,8 +159,8 @@ pub struct Account {
 
 impl Account {
     /// Reads the options of such a server, which has one template at least.
-    pub fn parse(options: &mut Options, pace: &Pace) -> Result<Account, OptionError> {
-        let template = |action| options.template(option_of(action), pace);
+    pub fn parse(options: &mut Options) -> Result<Account, OptionError> {
+        let template = |action| options.template(option_of(action));
         let account = Account {
             lead_url: template(Action::Lead)?,
             sale_url: template(Action::Sale)?,

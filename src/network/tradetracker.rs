@@ -5,7 +5,7 @@
 //! and every other parameter is there even when empty.
 
 use super::Names;
-use super::options::{OptionError, Options, Pace};
+use super::options::{OptionError, Options};
 use crate::callback::{Action, Conversion, Lead, PositiveId, Sale};
 use crate::url::{BaseUrl, UrlBuilder};
 
@@ -79,13 +79,13 @@ pub struct Account {
 
 impl Account {
     /// Reads TradeTracker's own options.
-    pub fn parse(options: &mut Options, pace: &Pace) -> Result<Account, OptionError> {
+    pub fn parse(options: &mut Options) -> Result<Account, OptionError> {
         Ok(Account {
             campaign_id: options.required("campaign_id", PositiveId::parse)?,
             product_id: options.required("product_id", PositiveId::parse)?,
             tracking_group_id: options.text("tracking_group_id").to_owned(),
-            lead_url: options.base_url("lead_url", pace)?.unwrap_or(LEAD_URL),
-            sale_url: options.base_url("sale_url", pace)?.unwrap_or(SALE_URL),
+            lead_url: options.base_url("lead_url")?.unwrap_or(LEAD_URL),
+            sale_url: options.base_url("sale_url")?.unwrap_or(SALE_URL),
         })
     }
 

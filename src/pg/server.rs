@@ -49,7 +49,7 @@ fn validate(
         pg_sys::ForeignServerRelationId => {
             let server = Server::parse("", network, options.iter().copied())?;
             Options::new(network, options.iter().copied())?.check_new()?;
-            return match server.pace.ca_file {
+            return match server.request.ca_file {
                 Some(_) if !is_superuser() => Err(OptionError::SuperuserOnly { option: "ca_file" }),
                 _ => Ok(()),
             };

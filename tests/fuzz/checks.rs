@@ -11,11 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use pgrx_ext::callback::{Action, Edit, Parameters};
 use pgrx_ext::click_id::{ClickId, Form, MAX_LENGTH, TradeTrackerId, network_of};
-use pgrx_ext::delivery::retry::{Fate, fate, parse_retry_after};
+use pgrx_ext::delivery::retry::{Fate, RetryPolicy, fate, parse_retry_after};
 use pgrx_ext::delivery::{Answer, Reply, Verdict};
 use pgrx_ext::mapping::{Mapping, Names, Piece};
 use pgrx_ext::network::linktrust::bulk_file::{self, ColumnSet, Writer};
-use pgrx_ext::network::options::Pace;
 use pgrx_ext::network::postback::template::{Template, Unfilled};
 use pgrx_ext::network::secret::Secret;
 use pgrx_ext::network::{MAX_URL, Network, Server, linktrust};
@@ -264,15 +263,15 @@ fn written(piece: &Piece) -> String {
 /// A pause is no longer than a day and no shorter than the schedule's.
 pub fn retry_after(input: &[u8]) {
     let header = String::from_utf8_lossy(input);
-    let pace = Pace::default();
+    let policy = RetryPolicy::default();
     for seconds in [0, 784_111_777, 1_800_000_000] {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let verdict = |after| Verdict::Retry {
             message: String::new(),
             after,
         };
-        let own = fate(&verdict(None), 1, &pace, 0.5);
-        let asked = fate(&verdict(parse_retry_after(&header, now)), 1, &pace, 0.5);
+        let own = fate(&verdict(None), 1, &policy, 0.5);
+        let asked = fate(&verdict(parse_retry_after(&header, now)), 1, &policy, 0.5);
         let (Fate::Later(own), Fate::Later(asked)) = (own, asked) else {
             panic!("{own:?} {asked:?}");
         };

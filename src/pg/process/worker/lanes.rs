@@ -39,7 +39,7 @@ pub struct Lane {
 impl Lane {
     /// Nothing is sent there: somebody says so, or it cannot be.
     pub fn is_paused(&self) -> bool {
-        let is_told_to = |(_, server): &(_, Rc<Server>)| server.pace.paused;
+        let is_told_to = |(_, server): &(_, Rc<Server>)| server.paused;
         self.client.is_err() || self.server.as_ref().is_some_and(is_told_to)
     }
 
@@ -49,9 +49,9 @@ impl Lane {
             Some((_, server)) => Limits {
                 max_in_flight: match self.is_paused() {
                     true => 0,
-                    false => server.pace.max_in_flight,
+                    false => server.limits.max_in_flight,
                 },
-                requests_per_second: server.pace.requests_per_second,
+                requests_per_second: server.limits.requests_per_second,
             },
         }
     }
@@ -162,16 +162,16 @@ impl Lanes {
         old: Option<Lane>,
         server: Option<(pg_sys::Oid, Rc<Server>)>,
     ) -> Lane {
-        let pace = server
-            .as_ref()
-            .map(|(_, server)| server.pace.clone())
-            .unwrap_or_default();
+        let (request, limits) = match &server {
+            Some((_, server)) => (server.request.clone(), server.limits),
+            None => Default::default(),
+        };
         let settings = ClientSettings {
-            timeout: pace.timeout,
-            connections: pace.max_in_flight,
+            timeout: request.timeout,
+            connections: limits.max_in_flight,
             user_agent: settings::user_agent(),
             allow_private_addresses: settings::allow_private_addresses(),
-            ca_file: pace.ca_file,
+            ca_file: request.ca_file,
         };
         let client = match old {
             Some(lane) if lane.settings == settings && lane.client.is_ok() => lane.client,

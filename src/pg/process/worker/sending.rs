@@ -110,7 +110,7 @@ impl Worker {
             finished.reply,
             password.as_ref(),
         );
-        let fate = fate(&verdict, callback.attempts + 1, &server.pace, chance);
+        let fate = fate(&verdict, callback.attempts + 1, &server.retry, chance);
         let (status, response) = match reply {
             Reply::Answer(answer) => (Some(answer.status), Some(shorten(answer.body))),
             Reply::Failure(_) => (None, None),
