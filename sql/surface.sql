@@ -26,8 +26,7 @@ left join lateral (
 left join lateral (
     select e.id
     from s2s.queue e
-    where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
-      and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
+    where s2s.holds(e, q)
     order by e.id
     limit 1
 ) holding on true
@@ -261,6 +260,9 @@ comment on column s2s.queue.created_at is 'start of the transaction that queued 
 comment on column s2s.queue.due_at is 'not before; infinity: parked';
 comment on column s2s.queue.attempts is 'how often it was tried';
 comment on column s2s.queue.last_error is 'why it is still here';
+
+comment on function s2s.is_holding is 'whether a queued callback holds the later ones of its transaction id: it was tried, or is parked';
+comment on function s2s.holds is 'whether a queued callback holds a later one of the same server, action and transaction id';
 
 comment on table s2s.attempt is 'every attempt to deliver a callback, kept for s2s.attempt_retention';
 comment on column s2s.attempt.id is 'the attempt''s number';

@@ -21,9 +21,20 @@ create table s2s.queue (
 -- Callbacks are inserted without SQL, whatever default_table_access_method is.
 using heap;
 
--- What holds later callbacks of the same transaction: those that are retrying or parked.
+-- The rule that keeps a transaction id's callbacks in order: one that was tried and is still queued,
+-- or is parked, holds the later ones. Plain expressions, so that the planner inlines them and uses
+-- the index.
+create function s2s.is_holding(attempts integer, due_at timestamptz) returns boolean
+    language sql immutable parallel safe
+    return attempts > 0 or due_at = 'infinity';
+create function s2s.holds(holder s2s.queue, later s2s.queue) returns boolean
+    language sql immutable parallel safe
+    return holder.server = later.server and holder.action = later.action
+        and holder.transaction_id = later.transaction_id and holder.id < later.id
+        and s2s.is_holding(holder.attempts, holder.due_at);
+
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where attempts > 0 or due_at = 'infinity';
+    where s2s.is_holding(attempts, due_at);
 
 create table s2s.attempt (
     id bigint generated always as identity,
