@@ -6,30 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod arguments;
-mod aside;
-mod bulk;
-mod click_ids;
-mod crashes;
+mod administration;
 mod delivery;
-mod engine;
-mod foreign_tables;
+mod documentation;
+mod faults;
 mod guest;
-mod hostile;
-mod impostors;
-mod insertion;
-mod ledger;
-mod linktrust;
-mod locks;
-mod networks;
-mod plans;
-mod prepared;
-mod promises;
-mod readme;
-mod replication;
-mod retention;
-mod secrets;
+mod rights;
 mod shop;
-mod stops;
-mod trust;
-mod upgrade;

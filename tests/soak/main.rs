@@ -3,8 +3,8 @@
 //!
 //! `ROUNDS` of each fault (10), with seeds from `SEED` on (chance).
 
-#[path = "../cluster"]
-mod cluster {
+#[path = "../cluster/faults"]
+mod faults {
     pub mod ledger;
 }
 #[path = "../support/mod.rs"]
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::UNIX_EPOCH;
 
-use cluster::ledger::scene::Balance;
-use cluster::ledger::{FAULTS, go_round};
+use faults::ledger::scene::Balance;
+use faults::ledger::{FAULTS, go_round};
 
 /// How many rounds go on at once: they wait most of the time.
 const AT_ONCE: usize = 3;

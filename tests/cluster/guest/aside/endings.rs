@@ -5,7 +5,7 @@ use std::thread;
 use postgres::error::SqlState;
 
 use super::{desert, deserted_shop, reopen, worker_of};
-use crate::hostile::error_of;
+use crate::rights::hostile::error_of;
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
 use crate::support::{Answer, Receiver, wait_for, wait_for_some};
 

@@ -12,8 +12,8 @@ const PASSWORD: &str = "s3cret&pässword";
 const PARTS_OF_PASSWORD: [&str; 3] = ["s3cret", "pässw", "p%C3%A4ssw"];
 
 /// The manual's samples, byte for byte.
-const SUCCESS: &str = include_str!("../data/linktrust_success.xml");
-const FAILURE: &str = include_str!("../data/linktrust_failure.xml");
+const SUCCESS: &str = include_str!("../../data/linktrust_success.xml");
+const FAILURE: &str = include_str!("../../data/linktrust_failure.xml");
 
 /// An answer that repeats what was sent, as some networks do.
 fn echoing(xml: &str) -> String {

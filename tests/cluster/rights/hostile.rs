@@ -4,9 +4,9 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
+use crate::administration::upgrade::surface;
 use crate::shop::{PATIENCE, Shop, shared_cluster};
 use crate::support::{Receiver, wait_for_some};
-use crate::upgrade::surface;
 
 /// A shop, and a session of a role that may insert players and make objects of its own.
 pub fn shop_with_role(name: &'static str) -> (Shop<'static>, Client) {

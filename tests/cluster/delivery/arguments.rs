@@ -1,6 +1,6 @@
 //! Every function says in plain words what is wrong with its arguments, whoever calls it.
 
-use crate::hostile::shop_with_role;
+use crate::rights::hostile::shop_with_role;
 
 /// Values to call functions with, by the type of the argument; NULL is tried too.
 const ODD: &[(&str, &[&str])] = &[

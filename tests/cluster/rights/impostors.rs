@@ -1,7 +1,7 @@
 //! Nothing that a role makes stands in for what is ours: operators, functions, types and tables of
 //! the same names, first in the path of whoever acts.
 
-use crate::hostile::shop_with_role;
+use crate::rights::hostile::shop_with_role;
 use crate::shop::PATIENCE;
 use crate::support::wait_for_some;
 

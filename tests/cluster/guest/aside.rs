@@ -9,7 +9,7 @@ use std::thread;
 use postgres::Client;
 use postgres::error::SqlState;
 
-use crate::hostile::error_of;
+use crate::rights::hostile::error_of;
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
 use crate::support::{Answer, Cluster, wait_for};
 

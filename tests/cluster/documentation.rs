@@ -1,0 +1,4 @@
+//! What the documentation says, tested.
+
+mod promises;
+mod readme;
