@@ -18,21 +18,30 @@ pub struct TradeTrackerId<'a> {
 }
 
 /// The first field of a would-be TradeTracker click id that is not as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+/// Most click ids of other networks are split in vain, so this allocates nothing.
+pub(super) enum Field {
     /// Fewer than five fields.
-    Count {
-        /// How many there are.
-        found: usize,
-    },
-    /// Not decimal.
+    Count,
     Material,
-    /// Not decimal.
     Affiliate,
-    /// Neither empty nor an md5 nor Magento's form.
     Checksum,
-    /// Not 9 to 11 digits.
     UnixTime,
+}
+
+impl Field {
+    /// What is wrong with it in `text`.
+    pub(super) fn detail(&self, text: &str) -> String {
+        match self {
+            Field::Count => format!(
+                "A TradeTracker click id has five fields separated by \"::\"; this has {}.",
+                text.split("::").count()
+            ),
+            Field::Material => "The first field, the material id, is not a decimal number.".into(),
+            Field::Affiliate => "The second field, the affiliate id, is not a decimal number.".into(),
+            Field::Checksum => "The last field but one, the checksum, is neither empty nor 32 hexadecimal digits nor Magento's form.".into(),
+            Field::UnixTime => "The last field, the time of the click, does not have 9 to 11 digits.".into(),
+        }
+    }
 }
 
 impl<'a> TradeTrackerId<'a> {
@@ -50,13 +59,10 @@ impl<'a> TradeTrackerId<'a> {
 
     /// The fields as they are written, or the first that is not as it should be.
     pub(super) fn split(text: &'a str) -> Result<[&'a str; 5], Field> {
-        let count = || Field::Count {
-            found: text.split("::").count(),
-        };
-        let (material, rest) = split_first(text).ok_or_else(count)?;
-        let (affiliate, rest) = split_first(rest).ok_or_else(count)?;
-        let (rest, unix_time) = split_last(rest).ok_or_else(count)?;
-        let (reference, checksum) = split_last(rest).ok_or_else(count)?;
+        let (material, rest) = split_first(text).ok_or(Field::Count)?;
+        let (affiliate, rest) = split_first(rest).ok_or(Field::Count)?;
+        let (rest, unix_time) = split_last(rest).ok_or(Field::Count)?;
+        let (reference, checksum) = split_last(rest).ok_or(Field::Count)?;
         if !matches!(unix_time.len(), 9..=11) {
             return Err(Field::UnixTime);
         }
