@@ -1,4 +1,4 @@
-//! Click ids: the grammar of what a network hands out and wants back.
+//! The grammar of click ids.
 //!
 //! ```text
 //! tradetracker = material "::" affiliate "::" reference "::" checksum "::" unixtime
@@ -85,7 +85,7 @@ impl<'a> ClickId<'a> {
         let id = ClickId::parse(text)?;
         match id.check_form(form) {
             Ok(()) => Ok(id),
-            // The text as it was given: it may have been decoded.
+            // The message quotes the text as it was given: it may have been decoded.
             Err(problem) => Err(Problem {
                 message: invalid(text).message,
                 ..problem
@@ -93,7 +93,7 @@ impl<'a> ClickId<'a> {
         }
     }
 
-    /// Says that bytes are no click id, since they are not UTF-8.
+    /// The problem of bytes that are not UTF-8.
     pub fn not_utf8(bytes: &[u8]) -> Problem {
         invalid(&String::from_utf8_lossy(bytes))
             .detail("It is not valid UTF-8.")
@@ -142,7 +142,7 @@ fn is_linktrust_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// The network that certainly handed out this click id, by its form.
+/// The network that handed out a click id, if its form leaves no doubt.
 pub fn network_of(text: &str) -> Option<Form> {
     if TradeTrackerId::split(text).is_ok() {
         Some(Form::TradeTracker)
@@ -200,7 +200,8 @@ fn parse(text: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
-/// What holds for the click ids of every network; `given` is the text before it was decoded.
+/// Checks what holds for the click ids of every network. Messages quote `given`, the text before it
+/// was decoded.
 fn check_any(text: &str, given: &str) -> Result<(), Problem> {
     if text.is_empty() {
         return Err(invalid(given)
@@ -231,7 +232,7 @@ fn check_any(text: &str, given: &str) -> Result<(), Problem> {
 /// Visible ASCII without `[`: no white space, nothing invisible, no control character, no marker.
 /// Nearly every click id is.
 fn is_plain(text: &str) -> bool {
-    // Without a way out of the loop, it goes by several bytes at a time.
+    // Without an early exit, the loop is vectorized.
     text.bytes().fold(true, |all, byte| {
         all & byte.is_ascii_graphic() & (byte != b'[')
     })

@@ -4,7 +4,8 @@
 //! argument  = parameter "=" *( text | "{" column "}" | "{{" | "}}" )
 //! parameter = a name that the server's network knows
 //! ```
-//! `{column}` stands for the column's value as text, NULL for nothing, `{{` and `}}` for braces.
+//! `{column}` stands for the column's value as text, the empty text for NULL; `{{` and `}}` stand
+//! for braces.
 //! `description` sets `description_merchant` and `description_affiliate`.
 
 use crate::callback::Action;
@@ -27,7 +28,7 @@ struct Parameter {
     argument: String,
 }
 
-/// An argument by which no row can be read.
+/// An argument that is left out: no row can be read by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Unread {
     /// As it is written.
@@ -36,7 +37,7 @@ struct Unread {
     parameter: Option<String>,
 }
 
-/// A text with placeholders for columns. One without any piece is always empty.
+/// A text with placeholders for columns; without any piece it is always empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value(Vec<Piece>);
 
@@ -61,7 +62,7 @@ pub struct ParameterNames {
 }
 
 impl ParameterNames {
-    /// Any name: of a mapping whose server is not known.
+    /// Any name, for a mapping whose server is not known.
     pub const ANY: ParameterNames = ParameterNames {
         known: &[],
         required: &[],
@@ -99,7 +100,7 @@ impl Mapping {
         }
     }
 
-    /// Parses arguments as far as they can be, and says what is wrong with the first that cannot.
+    /// Parses the arguments that can be parsed; the problem is that of the first that cannot.
     pub fn read<'a>(
         arguments: impl IntoIterator<Item = &'a str>,
         names: ParameterNames,
@@ -195,8 +196,8 @@ impl Mapping {
         arguments.join(", ")
     }
 
-    /// Whether an argument that is left out could set who is credited, or which transaction is
-    /// meant.
+    /// Whether an argument that is left out could identify the affiliate, or for an edit the
+    /// conversion.
     pub fn hides_customer(&self, action: Action) -> bool {
         let names = match action {
             Action::Lead | Action::Sale => &["click_id", "voucher_code"][..],
@@ -209,7 +210,7 @@ impl Mapping {
     }
 
     /// Whether the click id comes from the table's column of that type: no argument sets it, nor,
-    /// for an edit, identifies the transaction in another way.
+    /// for an edit, identifies the conversion in another way.
     pub fn needs_click_id(&self, action: Action) -> bool {
         match action {
             Action::Lead | Action::Sale => !self.mentions("click_id"),
@@ -217,8 +218,8 @@ impl Mapping {
         }
     }
 
-    /// Whether a row without a click id has nobody to credit, so that nothing is queued: always,
-    /// but for an edit that goes by another identification.
+    /// Whether a row without a click id leaves nothing to report: always, except for edits that go
+    /// by another identification.
     pub fn goes_by_click(&self, action: Action) -> bool {
         match action {
             Action::Lead | Action::Sale => true,
@@ -226,7 +227,7 @@ impl Mapping {
         }
     }
 
-    /// Refuses a lead or sale that credits nobody in any row.
+    /// Refuses a lead or sale that has neither click id nor voucher code in any row.
     pub fn check_credit(&self) -> Result<(), Problem> {
         match self.provides("click_id") || self.provides("voucher_code") {
             true => Ok(()),
@@ -372,17 +373,17 @@ impl Value {
     }
 }
 
-/// The HINT of what is written where an argument is expected.
+/// The HINT after something that is no argument.
 const EXAMPLE: &str = "Write for example transaction_id={id}, where id is a column.";
 
-/// A name that `names` do not have.
+/// The problem of a name that is not among `names`.
 pub fn unknown_parameter(name: &str, names: ParameterNames) -> Problem {
     let message = format!("unknown parameter: {}", Quoted(name));
     let hint = did_you_mean("parameters", name, names.known.iter().copied());
     Problem::new(Class::InvalidParameter, message).hint(hint)
 }
 
-/// A parameter that no argument provides.
+/// The problem of a parameter that no argument provides.
 pub fn missing_argument(parameter: &str) -> Problem {
     let message = format!("parameter {parameter} is required");
     let hint = format!("Add an argument such as {parameter}={{column}}.");

@@ -23,8 +23,8 @@ use options::{COMMON_OPTIONS, Options};
 use secret::Secret;
 pub use server::Server;
 
-/// The longest URL without its password, in bytes. The HTTP client takes 65,534 with it, and most
-/// servers take less: theirs to say.
+/// The longest URL without its password, in bytes. The HTTP client takes 65,534 with it. Most HTTP
+/// servers take less and answer so.
 pub const MAX_URL: usize = 64_000;
 
 /// A protocol we speak: what is the same for all of its accounts.
@@ -42,7 +42,7 @@ pub struct Network {
     pub read_account: fn(&Options) -> Result<Box<dyn Account>, Problem>,
 }
 
-/// One account at a network, as the options of its server say.
+/// One account at a network: what the options of its server define.
 ///
 /// A callback's URL is stored without the password, which is added when the request is sent.
 pub trait Account: Any + fmt::Debug + Send + Sync {
@@ -54,12 +54,13 @@ pub trait Account: Any + fmt::Debug + Send + Sync {
         self.network().parameter_names(action)
     }
 
-    /// Refuses a constant that is not valid whatever the other parameters are.
+    /// Refuses a constant that is invalid with any other parameters.
     fn check_constant(&self, _name: &str, _text: &str) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// Refuses a mapping with which no row could be sent: what only the whole of it shows.
+    /// Refuses a mapping with which no row could be sent; each parameter by itself is known to be
+    /// right.
     fn check_mapping(&self, _action: Action, _mapping: &Mapping) -> Result<(), Problem> {
         Ok(())
     }
@@ -67,7 +68,7 @@ pub trait Account: Any + fmt::Debug + Send + Sync {
     /// The URL of a callback, of any length.
     fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Problem>;
 
-    /// Refuses what [`Account::url`] refuses, without building the URL where that is possible.
+    /// Refuses what [`Server::url`] refuses, without building the URL where that is possible.
     fn check_parameters(&self, action: Action, parameters: &Parameters) -> Result<(), Problem> {
         checked(self.url(action, parameters)?).map(drop)
     }
@@ -107,7 +108,7 @@ impl Network {
         }
     }
 
-    /// An action that the network does not have.
+    /// The problem of an action that the network does not have.
     pub fn no_such_action(&self, action: Action) -> Problem {
         let (network, action) = (self.name, action.name());
         let functions = self.actions.iter().map(|(action, _)| action.function());
@@ -132,14 +133,14 @@ fn checked(url: String) -> Result<String, Problem> {
     }
 }
 
-/// A URL of `length` bytes, or one whose values have as many.
+/// The problem of a URL of `length` bytes, or whose values have as many.
 fn too_long(length: usize) -> Problem {
     Problem::new(Class::InvalidParameter, "the URL is too long").detail(format!(
         "It has {length} bytes or more; at most {MAX_URL} are allowed."
     ))
 }
 
-/// What a status means to a network that says nothing about the body.
+/// What a status means to a network that does not define bodies.
 ///
 /// 2xx is received. 302 and 303 are the redirect to a pixel, received too; the other redirects
 /// mean that the URL is wrong. 408, 425, 429 and 5xx pass.

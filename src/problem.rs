@@ -32,9 +32,9 @@ pub struct Problem {
     pub class: Class,
     /// What is wrong, on one line.
     pub message: String,
-    /// A sentence that says what exactly is wrong, and where.
+    /// A sentence on what exactly is wrong, and where.
     pub detail: Option<String>,
-    /// A sentence that says what to do.
+    /// A sentence on what to do.
     pub hint: Option<String>,
 }
 
@@ -95,8 +95,8 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A value as an error message quotes it: whole if short, cut at 100 characters if not. What would
-/// not show, or not as what it is, is escaped.
+/// A value as an error message quotes it, cut after 100 characters. Control characters, white space
+/// and invisible characters are escaped.
 pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -118,7 +118,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The candidate that is most like `name`, if one is like enough to be a slip of the pen.
+/// The candidate that is most like `name`, if one is close enough for a typing mistake.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(1);
     candidates

@@ -58,7 +58,7 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     })
 }
 
-/// The same for callers that need no reason; it allocates only for text that it decodes.
+/// The same without a reason why not, and without allocating for one.
 pub(crate) fn decode_if_valid(text: &str) -> Option<Cow<'_, str>> {
     match bad_escape(text) {
         Some(_) => None,
@@ -66,7 +66,7 @@ pub(crate) fn decode_if_valid(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The first `%` that does not start the escape of a byte that text can hold.
+/// The place of the first `%` that starts no escape, or that of NUL.
 fn bad_escape(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     (0..bytes.len())

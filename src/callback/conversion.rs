@@ -9,7 +9,7 @@ use super::{Parameters, click_id};
 use crate::click_id::ClickId;
 use crate::problem::{Class, Problem};
 
-/// What leads and sales have in common.
+/// The content that leads and sales have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion<'a> {
     /// The merchant's own id of the conversion.
@@ -22,9 +22,9 @@ pub struct Conversion<'a> {
     pub description_merchant: &'a str,
     /// Seen by affiliates: no personal data belongs here.
     pub description_affiliate: &'a str,
-    /// Takes the place of the server's product.
+    /// Overrides the server's product.
     pub product_id: Option<PositiveId>,
-    /// Takes the place of the server's tracking group, unless it is `""`.
+    /// Overrides the server's tracking group, unless it is `""`.
     pub tracking_group_id: &'a str,
 }
 
@@ -43,7 +43,7 @@ pub struct Sale<'a> {
     pub currency: Currency,
 }
 
-/// Whether nobody could be credited: an organic customer has neither click id nor voucher.
+/// Whether there is no affiliate to credit: neither a click id nor a voucher code.
 pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
@@ -58,7 +58,7 @@ pub(crate) fn nothing_to_credit() -> Problem {
     .hint("Give the click id that came with the visitor, or an exclusive voucher code.")
 }
 
-/// Whether a voucher code is none: a form may leave white space behind.
+/// Whether a voucher code is blank: checkout forms send white space for none.
 pub(super) fn is_no_voucher(text: &str) -> bool {
     text.trim_start().is_empty()
 }
@@ -67,7 +67,7 @@ pub(super) fn is_no_voucher(text: &str) -> bool {
 ///
 /// The click id alone is checked: values of the SQL type are valid.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)] // Conversion and Sale say what they are.
+#[allow(missing_docs)] // See Conversion and Sale.
 pub struct Fields<'a> {
     pub transaction_id: &'a str,
     pub click_id: Option<ClickId<'a>>,

@@ -1,26 +1,26 @@
-//! An edit of a transaction that the network knows already, typed and validated.
+//! An edit of a conversion that the network knows already, typed and validated.
 //!
 //! | parameter | |
 //! |---|---|
-//! | `transaction_id` | identifies the transaction: the network's id of it |
-//! | `click_id` | identifies it: its click |
+//! | `transaction_id` | identifies the conversion: the network's id of it |
+//! | `click_id` | identifies it: the click that led to it |
 //! | `merchant_reference_id`, `campaign_id` | identify it together: the merchant's own id, within a campaign |
 //! | `approved` | change: a boolean |
 //! | `affiliate_payout`, `merchant_payout` | changes: amounts |
-//! | `execute_affiliate_pixel` | change: the affiliate is told again; a boolean |
-//! | `reason` | why, for people |
+//! | `execute_affiliate_pixel` | change: the affiliate's pixel is called again; a boolean |
+//! | `reason` | a text for people |
 //!
-//! Exactly one identification, at least one change. Source: LinkTrust's manual "Transaction
-//! Modification API", the only network so far whose edits are known.
+//! An edit has exactly one identification and at least one change. Source: LinkTrust's manual
+//! "Transaction Modification API".
 
 use super::{Amount, Parameters, PositiveId, click_id, printable};
 use crate::click_id::ClickId;
 use crate::problem::{Class, Problem, all_of, one_of};
 
-/// The parameters that identify a transaction, one of which an edit has.
+/// The parameters that identify a conversion; an edit has exactly one of them.
 pub const IDENTIFICATIONS: [&str; 3] = ["transaction_id", "click_id", "merchant_reference_id"];
 
-/// The parameters that change a transaction, at least one of which an edit has.
+/// The parameters that change a conversion; an edit has at least one of them.
 pub const CHANGES: [&str; 4] = [
     "approved",
     "affiliate_payout",
@@ -31,28 +31,28 @@ pub const CHANGES: [&str; 4] = [
 /// A valid edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit<'a> {
-    /// Which transaction.
+    /// The conversion that is edited.
     pub identification: Identification<'a>,
-    /// Whether it is approved from now on.
+    /// Approves or rejects the conversion.
     pub approved: Option<bool>,
-    /// What the affiliate gets from now on.
+    /// The amount that the affiliate gets.
     pub affiliate_payout: Option<Amount>,
-    /// What the merchant pays from now on.
+    /// The amount that the merchant pays.
     pub merchant_payout: Option<Amount>,
-    /// Whether the affiliate is told, by the call that also told of the transaction.
+    /// Calls the affiliate's pixel again.
     pub execute_affiliate_pixel: bool,
-    /// Why, or `""`.
+    /// The reason, `""` for none.
     pub reason: &'a str,
 }
 
-/// How an edit says which transaction it means.
+/// What identifies the conversion that an edit is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identification<'a> {
-    /// By the network's own id.
+    /// The network's own id.
     TransactionId(&'a str),
-    /// By the click.
+    /// The click.
     ClickId(ClickId<'a>),
-    /// By the merchant's id, which is unique within a campaign.
+    /// The merchant's id, which is unique within a campaign.
     MerchantReference {
         /// The merchant's id.
         id: &'a str,
@@ -80,8 +80,8 @@ impl Identification<'_> {
     }
 }
 
-/// Whether nothing says which transaction is meant. A row without a click has no transaction that
-/// an edit by click id could be about.
+/// Whether no parameter identifies a conversion. A row without a click has none that an edit by
+/// click id could be about.
 pub fn is_unidentified(parameters: &Parameters) -> bool {
     IDENTIFICATIONS
         .iter()
@@ -89,7 +89,7 @@ pub fn is_unidentified(parameters: &Parameters) -> bool {
 }
 
 impl<'a> Edit<'a> {
-    /// Validates an edit. A merchant's id without a campaign is of `default_campaign`.
+    /// Validates an edit. `default_campaign` completes a merchant's id that has no campaign.
     ///
     /// ```
     /// use pgrx_ext::callback::{Edit, Parameters};
@@ -124,7 +124,7 @@ impl<'a> Edit<'a> {
         Ok(edit)
     }
 
-    /// Reads which transaction `parameters` mean.
+    /// Reads what identifies the conversion.
     pub fn identification(
         parameters: &'a Parameters<'_>,
         default_campaign: Option<PositiveId>,
@@ -197,7 +197,7 @@ pub(super) fn not_a_boolean(name: &str, text: &str) -> Problem {
         .hint("Give yes or no.")
 }
 
-/// An edit that does not say which transaction it is about.
+/// An edit without any identification.
 pub(crate) fn no_identification() -> Problem {
     let message = format!("{} is required", one_of(&IDENTIFICATIONS));
     Problem::new(Class::InvalidParameter, message)

@@ -1,4 +1,4 @@
-//! What a parameter's text can be: an id, a sum of money, a currency, a number.
+//! The types of a parameter's value: an id, a sum of money, a currency, a number.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -29,7 +29,7 @@ pub(crate) fn printable<'a>(name: &str, text: &'a str) -> Result<&'a str, Proble
             "It has {length} bytes; at most {MAX_TRANSACTION_ID} are allowed."
         ));
     }
-    // Nearly every id there is: no look at its characters is needed.
+    // Nearly all ids are visible ASCII and need no look at their characters.
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
@@ -93,7 +93,7 @@ impl Amount {
         })
     }
 
-    /// Reads an amount, or says what is wrong with it.
+    /// Reads any amount. The error is a DETAIL.
     fn read(text: &str) -> Result<Amount, &'static str> {
         let unsigned = text.trim_start_matches(['+', '-']);
         if ["nan", "infinity", "inf"]
@@ -133,7 +133,7 @@ impl Amount {
 }
 
 /// The hundredths of up to 15 digits before the point and any after it, as nearly every amount is
-/// written. `None` says nothing: the whole grammar is [`Amount::read`]'s.
+/// written; `None` for any other text, which [`Amount::read`] reads.
 fn plain_hundredths(text: &str) -> Option<u128> {
     let (whole, decimals) = match text.bytes().position(|byte| byte == b'.') {
         Some(point) => (&text[..point], &text[point + 1..]),

@@ -17,8 +17,8 @@ pub struct TradeTrackerId<'a> {
     pub clicked_at: i64,
 }
 
-/// The first field of a would-be TradeTracker click id that is not as it should be.
-/// Most click ids of other networks are split in vain, so this allocates nothing.
+/// The first field that keeps a text from being a TradeTracker click id. It allocates nothing: the
+/// click ids of other networks are split in vain, row by row.
 pub(super) enum Field {
     /// Fewer than five fields.
     Count,
@@ -29,7 +29,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// What is wrong with it in `text`.
+    /// What is wrong with the field of `text`.
     pub(super) fn detail(&self, text: &str) -> String {
         match self {
             Field::Count => format!(
@@ -57,7 +57,7 @@ impl<'a> TradeTrackerId<'a> {
         })
     }
 
-    /// The fields as they are written, or the first that is not as it should be.
+    /// The fields as they are written, or the first that is malformed.
     pub(super) fn split(text: &'a str) -> Result<[&'a str; 5], Field> {
         let (material, rest) = split_first(text).ok_or(Field::Count)?;
         let (affiliate, rest) = split_first(rest).ok_or(Field::Count)?;
@@ -104,7 +104,7 @@ impl<'a> TradeTrackerId<'a> {
 }
 
 /// Splits at the first `::`. For texts of this length it takes a third of `str::split_once`'s time,
-/// and every row of every trigger comes by here several times.
+/// and it runs several times for every row of every trigger.
 fn split_first(text: &str) -> Option<(&str, &str)> {
     let at = text.as_bytes().windows(2).position(|pair| pair == b"::")?;
     Some((&text[..at], &text[at + 2..]))

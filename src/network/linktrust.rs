@@ -1,4 +1,4 @@
-//! LinkTrust: edits of transactions, by `transaction.edit`.
+//! LinkTrust: edits of conversions, by `transaction.edit`.
 //!
 //! Source: the network's manual "Transaction Modification API". Parameters are spelled and
 //! ordered as in its sample URLs; what does not change is left out, and `REASON`, which the manual
@@ -52,7 +52,7 @@ const EDIT: ParameterNames = ParameterNames {
     open: false,
 };
 
-/// Where a merchant's transactions are edited.
+/// Where a merchant's conversions are edited.
 #[derive(Debug)]
 pub struct EditPage {
     /// The tracking URL, `…/transaction.edit`.
@@ -178,7 +178,7 @@ fn pixel(edit: &Edit) -> &'static str {
 
 /// What an answer means: the body decides before the status.
 ///
-/// Only `Succeeded` True is delivered; `sent` is what it is compared to, if that is known.
+/// Only `Succeeded` True is delivered. The values that it repeats are compared to `sent`.
 fn judge(answer: &Answer, sent: Option<&Edit>) -> Verdict {
     let Ok(read) = TransactionAnswer::parse(&answer.body) else {
         return judge_unreadable(answer);
@@ -205,7 +205,7 @@ fn judge(answer: &Answer, sent: Option<&Edit>) -> Verdict {
     }
 }
 
-/// By status; but nothing is delivered unless the body says so.
+/// By status, except that a body that cannot be read is no delivery.
 fn judge_unreadable(answer: &Answer) -> Verdict {
     match judge_by_status(answer) {
         Verdict::Delivered { message } => Verdict::Retry {
@@ -216,7 +216,7 @@ fn judge_unreadable(answer: &Answer) -> Verdict {
     }
 }
 
-/// A foreign text in a message: on one line, and not longer than is of use.
+/// A text of LinkTrust's as messages quote it: on one line, and cut if it is long.
 fn shown(text: &str) -> String {
     const MOST: usize = 300;
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());

@@ -1,4 +1,4 @@
-//! Options of servers: those of every network, and reading them.
+//! Reading the options of servers, and those that every network has.
 //!
 //! | option | default | values |
 //! |---|---|---|
@@ -63,7 +63,7 @@ impl Default for RequestOptions {
     }
 }
 
-/// The options of one server, whose names are known to be right.
+/// The options of one server; its network has all of their names.
 pub struct Options<'a> {
     network: &'static Network,
     options: Vec<(&'a str, &'a str)>,
@@ -122,7 +122,7 @@ impl<'a> Options<'a> {
         ))
     }
 
-    /// An option that may be left out. `parse` is given what to call it in a message.
+    /// An option that may be left out. `parse` is given what messages call it, and its text.
     pub fn optional<T>(
         &self,
         name: &str,
@@ -132,7 +132,7 @@ impl<'a> Options<'a> {
         self.get(name).map(parse).transpose()
     }
 
-    /// An option that is the number of something.
+    /// An option that is a campaign's or product's number.
     pub fn id(&self, name: &str) -> Result<Option<PositiveId>, Problem> {
         self.optional(name, |what, text| {
             PositiveId::parse(name, text).map_err(|problem| Problem {

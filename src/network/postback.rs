@@ -3,11 +3,11 @@
 //! | option | |
 //! |---|---|
 //! | `lead_url` `sale_url` `edit_url` | [`template`]s, one for each action that the server has |
-//! | `success_body` | a 2xx answer whose body does not match it is no delivery: it is tried again |
-//! | `failure_body` | a 2xx answer whose body matches it is a refusal: the callback failed for good |
+//! | `success_body` | after a 2xx answer whose body does not match it, the callback is tried again |
+//! | `failure_body` | after a 2xx answer whose body matches it, the callback has failed for good |
 //!
 //! A placeholder stands for a standard parameter or for any other that a trigger or call gives.
-//! Standard values are sent in one form: amounts with two decimals, currencies in upper case,
+//! Standard values are sent in one canonical form: amounts with two decimals, currencies in upper case,
 //! booleans as `yes` and `no`. Those that a conversion may lack are sent empty; any other that is
 //! missing is an error.
 //!
@@ -199,7 +199,7 @@ impl Account for Templates {
         template.fill_with(&given, OPTIONAL)
     }
 
-    /// By status, and a 2xx by its body if the options say how.
+    /// By status, and a 2xx by its body if the server has a pattern for it.
     fn judge(&self, _action: Action, _sent: &Parameters, answer: &Answer) -> Verdict {
         let by_status = judge_by_status(answer);
         let Verdict::Delivered { message } = by_status else {

@@ -1,4 +1,4 @@
-//! Servers: one account at a network each, with what all networks share.
+//! Servers: an account at a network, with the options and rules that all networks share.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use crate::delivery::{Answer, Failure, Reply, Verdict};
 use crate::mapping::{Mapping, ParameterNames};
 use crate::problem::{Class, Problem, Quoted};
 
-/// A foreign server, as its options say.
+/// A foreign server with its options read.
 #[derive(Debug)]
 pub struct Server {
     /// The foreign server's name.
@@ -65,7 +65,7 @@ impl Server {
         self.account.parameter_names(action)
     }
 
-    /// Refuses a mapping with which no row could be sent: what only the whole of it shows.
+    /// Refuses a mapping with which no row could be sent.
     pub fn check_mapping(&self, action: Action, mapping: &Mapping) -> Result<(), Problem> {
         mapping.check_constants(|name, text| {
             canonical(name, text)?;
@@ -120,7 +120,7 @@ impl Server {
             ))
     }
 
-    /// What a reply of this server means for a callback with the parameters `sent`.
+    /// What a reply to a callback with the parameters `sent` means.
     pub fn judge(&self, action: Action, sent: &Parameters, reply: &Reply) -> Verdict {
         match reply {
             Reply::Answer(answer) => self.account.judge(action, sent, answer),
@@ -156,7 +156,7 @@ impl Server {
             true => shown,
             false => verdict,
         };
-        // An answer may hold it in pieces that only its reading puts together.
+        // An answer may hold the password in pieces that only parsing puts together.
         let verdict = verdict.map_message(|message| password.redact(&message).into_owned());
         (verdict, reply)
     }

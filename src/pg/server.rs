@@ -30,7 +30,7 @@ fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()
     Ok(validate(&postback::NETWORK, &options, catalog)?)
 }
 
-/// Validator of the wrapper of any other network, which its name in SQL says:
+/// Validator of the wrapper of any other network, found by the name of the SQL function:
 /// `create function s2s.NETWORK_validator(text[], oid) … as 'MODULE_PATHNAME', 'network_validator_wrapper'`.
 #[pg_extern(sql = false)]
 fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs) -> PgResult<()> {
@@ -44,7 +44,7 @@ fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs)
     Ok(validate(network, &options, catalog)?)
 }
 
-/// Checks the options of a wrapper, server or user mapping; `catalog` says which.
+/// Checks the options of an object in `catalog`: a wrapper, server or user mapping.
 fn validate(
     network: &'static Network,
     options: &Array<&str>,
@@ -129,7 +129,7 @@ pub fn find_own(name: Option<&str>) -> Result<Server, Problem> {
     }
 }
 
-/// The server of a name, whoever asks.
+/// The server of a name, whatever the current user may do.
 pub fn read(name: &str) -> Result<Server, Problem> {
     let found = ForeignServer::find(name).ok_or_else(|| does_not_exist(name))?;
     parse(name, &found)
@@ -152,7 +152,7 @@ fn read_argument(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
 
 const CREATE: &str = "Create it with CREATE SERVER … FOREIGN DATA WRAPPER ….";
 
-/// A name that no foreign server has.
+/// The problem of a name that no foreign server has.
 pub fn does_not_exist(name: &str) -> Problem {
     let message = format!("server {} does not exist", Quoted(name));
     Problem::new(Class::UndefinedObject, message).hint(CREATE)
@@ -195,8 +195,8 @@ fn names() -> spi::Result<Vec<String>> {
     })
 }
 
-/// The server's password, whoever asks: that of its owner's user mapping, else of PUBLIC's. It is
-/// what the worker reads with `queue::SERVERS`.
+/// The server's password, whatever the current user may do: that of its owner's user mapping, else
+/// of PUBLIC's. The worker reads the same with `queue::SERVERS`.
 pub fn password(name: &str) -> Option<Secret> {
     let options = ForeignServer::find(name)?.user_mapping()?;
     let (_, text) = options.into_iter().find(|(name, _)| name == "password")?;

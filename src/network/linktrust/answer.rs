@@ -1,4 +1,4 @@
-//! What LinkTrust answers to an edit: a small XML document, read tolerantly.
+//! LinkTrust's answer to an edit: a small XML document, read tolerantly.
 //!
 //! ```text
 //! LinkTrust > ApiResponse > Succeeded                      True or False
@@ -34,11 +34,11 @@ pub const MOST_DEPTH: usize = 32;
 /// An answer of LinkTrust, as far as it could be read. What is missing is `""`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransactionAnswer {
-    /// Whether the transaction was changed.
+    /// Whether the conversion was changed.
     pub succeeded: bool,
-    /// `permanent`, or another word for why it was not.
+    /// `permanent`, or another kind of error.
     pub error_type: String,
-    /// Why it was not.
+    /// The error's message.
     pub message: String,
     /// What LinkTrust understood.
     pub supplied: Supplied,
@@ -65,7 +65,7 @@ pub struct Supplied {
     pub reason: String,
 }
 
-/// A text that is no answer.
+/// The problem of a text that is no answer.
 fn unreadable(detail: impl Into<String>) -> Problem {
     Problem::new(Class::InvalidParameter, "not an answer of LinkTrust").detail(detail)
 }
@@ -245,9 +245,9 @@ fn append_reference(text: &mut String, reference: &BytesRef) {
 }
 
 impl Supplied {
-    /// What LinkTrust understood otherwise than it was sent, a phrase each.
+    /// The values that LinkTrust understood otherwise than they were sent, a phrase each.
     ///
-    /// An empty value says nothing: the manual's sample of a success repeats no identification.
+    /// Empty values are passed over: the manual's sample of a success repeats no identification.
     pub fn differences(&self, sent: &Edit) -> Vec<String> {
         let (transaction_id, click_id, reference, campaign) = match &sent.identification {
             Identification::TransactionId(id) => (*id, "", "", String::new()),

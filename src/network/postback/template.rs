@@ -128,7 +128,7 @@ impl Template {
     }
 }
 
-/// A placeholder without a value.
+/// The problem of a placeholder without a value.
 fn missing<N: AsRef<str>, T>(parameter: &str, given: &[(N, T)]) -> Problem {
     let names = || given.iter().map(|(name, _)| name.as_ref());
     let message = format!("parameter {} is missing", Quoted(parameter));
@@ -142,8 +142,7 @@ fn missing<N: AsRef<str>, T>(parameter: &str, given: &[(N, T)]) -> Problem {
     }
 }
 
-/// Whether the part of the path around `at` is a step, up or nowhere: `.` or `..` between slashes,
-/// percent-encoded or not.
+/// Whether the segment of the path around `at` is `.` or `..`, percent-encoded or not.
 fn is_step(url: &str, at: usize) -> bool {
     let start = url[..at].rfind('/').map_or(0, |slash| slash + 1);
     let end = url[at..]
@@ -193,7 +192,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// What is no part of a URL or template.
+/// Something that cannot be in a template.
 struct Leftover {
     detail: String,
     hint: Option<String>,
@@ -212,7 +211,7 @@ impl Leftover {
 
 const PLACEHOLDER: &str = "Write {parameter} for a parameter's value, such as {click_id}.";
 
-/// The first thing that is no part of a URL or template.
+/// The first thing that cannot be in a template.
 fn leftover(text: &str) -> Option<Leftover> {
     let bytes = text.as_bytes();
     let mut index = 0;

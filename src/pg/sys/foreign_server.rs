@@ -41,7 +41,7 @@ impl ForeignServer {
         }
     }
 
-    /// The options of its owner's user mapping, else of PUBLIC's, whoever asks.
+    /// The options of its owner's user mapping, else of PUBLIC's. No privilege is checked.
     #[allow(unsafe_code)]
     pub fn user_mapping(&self) -> Option<Options> {
         // SAFETY: catalog look-ups; what they return is palloc'ed in the current context. A mapping

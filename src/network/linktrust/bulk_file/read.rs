@@ -12,7 +12,7 @@ use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
 pub struct Line {
     /// Its number; the file's first line is 1.
     pub number: u64,
-    /// The parameters of its edit, not validated yet, or why there are none.
+    /// The parameters of its edit, not validated yet.
     pub edit: Result<Parameters<'static>, Problem>,
 }
 
@@ -55,8 +55,8 @@ fn known() -> impl Iterator<Item = &'static str> + Clone {
     COLUMNS.into_iter().chain([REASON])
 }
 
-/// Whether a line has the name of an identifying column, also if it is separated otherwise. One
-/// without may be a line of values, a password among them, and is not to be quoted.
+/// Whether a line has the name of an identifying column, whatever separates its fields. A line
+/// without may hold values, a password among them: messages must not quote it.
 fn is_header(line: &StringRecord) -> bool {
     let is_identifying = |word: &str| {
         ["TransactionID", "ClickID", "MerchantreferenceID"]
@@ -68,7 +68,7 @@ fn is_header(line: &StringRecord) -> bool {
         .any(is_identifying)
 }
 
-/// A first line that does not say what the others hold.
+/// The problem of a first line that does not name the columns.
 fn bad_header(message: impl Into<String>) -> Problem {
     Problem::new(Class::InvalidParameter, message)
 }

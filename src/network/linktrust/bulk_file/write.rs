@@ -37,7 +37,7 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// Appends an edit. The first that has a reason gives the file a column more.
+    /// Appends an edit. The first that has a reason adds the column for it.
     pub fn write(&mut self, edit: &Edit) -> Result<(), Problem> {
         if ColumnSet::of(edit) != self.columns {
             let message = "the edits identify their transactions in different ways";
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Gives every line so far a column more. No value has a line end.
+    /// Adds the column to every line so far. No value has a line end.
     fn add_reasons(&mut self) {
         let longer = format!("\t{LINE_END}");
         let header_end = format!("\t{REASON}{LINE_END}");
@@ -115,7 +115,7 @@ fn forbidden(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '\t' | '\r' | '\n' | '"'))
 }
 
-/// A text with such a character.
+/// The problem of a text with such a character.
 fn unwritable(message: impl Into<String>, character: char) -> Problem {
     let what = match character {
         '\t' => "a tab",
