@@ -1,36 +1,36 @@
-//! What a callback says: leads, sales and edits, typed and validated.
+//! The content of callbacks: leads, sales and edits, typed and validated.
 //!
 //! A trigger or a call gives [`Parameters`], text by name. [`Lead::parse`], [`Sale::parse`] and
-//! [`Edit::parse`] turn them into values that can only be right, so that building a URL from them cannot fail.
-//! The trigger does so to find what is wrong while the row is at hand, the worker does it again
-//! when it sends.
+//! [`Edit::parse`] turn them into values that can only be right, so that building a URL from them
+//! cannot fail. The trigger parses to find what is wrong while the row is at hand, the worker
+//! parses again when it sends.
 
 use std::borrow::Cow;
 
 use crate::click_id::ClickId;
+use crate::problem::{Class, Problem, Quoted};
 
 mod conversion;
 pub mod edit;
-mod invalid;
 mod value;
 
 pub use conversion::{Conversion, Fields, Lead, Sale, is_organic};
 pub use edit::{Edit, Identification};
-pub use invalid::{Invalid, Reason};
 pub use value::{Amount, MAX_TRANSACTION_ID, PositiveId};
 
 use conversion::is_no_voucher;
-use edit::boolean;
+pub(crate) use conversion::nothing_to_credit;
+use edit::{boolean, not_a_boolean};
 pub(crate) use value::{currency, printable};
 
 /// What happened, in the words of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// Somebody became a customer: a registration, a request for a quote.
+    /// A visitor became a customer: a registration, a request for a quote.
     Lead,
-    /// Somebody bought something.
+    /// A customer bought something.
     Sale,
-    /// A transaction that the network knows already was changed.
+    /// A conversion that the network knows already was changed.
     Edit,
 }
 
@@ -90,13 +90,13 @@ pub const STANDARD: &[&str] = &[
 ];
 
 /// The name under which [`Parameters`] keep what is missing in them: arguments of a trigger that
-/// could not be read, as they are written. Nothing is sent until somebody has put that right.
+/// could not be read, as they are written. The callback is not sent until a person removes it.
 pub const UNREAD: &str = "{unread}";
 
 /// Text by parameter name, as a trigger's mapping, a call or the queue has it.
 ///
-/// An empty text of a [`STANDARD`] parameter is the same as none. One of another name, which only
-/// a URL template knows, is kept: it says that the name is known and its value is empty.
+/// An empty text of a [`STANDARD`] parameter is the same as none. Parameters of other names, which
+/// only URL templates have, may be empty: that is a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -127,12 +127,16 @@ impl<'a> Parameters<'a> {
             .map_or("", |(_, text)| text)
     }
 
-    /// Refuses what lacks something that its trigger could not read.
-    pub fn check_complete(&self) -> Result<(), Invalid> {
-        match self.get(UNREAD) {
-            "" => Ok(()),
-            arguments => Err(Invalid::new(UNREAD, arguments, Reason::Unread)),
-        }
+    /// Refuses parameters some of which their trigger could not read.
+    pub fn check_complete(&self) -> Result<(), Problem> {
+        let arguments = match self.get(UNREAD) {
+            "" => return Ok(()),
+            arguments => Quoted(arguments),
+        };
+        let message = format!("trigger arguments that could not be read: {arguments}");
+        Err(Problem::new(Class::InvalidParameter, message)
+            .detail("What they say of the row is missing.")
+            .hint(format!("Set what is missing in s2s.queue.parameters, remove \"{UNREAD}\" there, and call s2s.retry.")))
     }
 
     /// The same with each text cut to `most` bytes, or a little less.
@@ -164,9 +168,24 @@ impl<'a, N: Into<Cow<'a, str>>, T: Into<Cow<'a, str>>> FromIterator<(N, T)> for 
     }
 }
 
+/// A required parameter that is NULL, empty or not given.
+pub fn missing(parameter: &str) -> Problem {
+    Problem::new(Class::InvalidParameter, format!("{parameter} is required"))
+        .detail(format!("{parameter} is NULL, empty or not given."))
+}
+
+/// Reads the parameter `click_id`.
+fn click_id(text: &str) -> Result<ClickId<'_>, Problem> {
+    ClickId::parse(text).map_err(|problem| Problem {
+        detail: problem.detail,
+        hint: problem.hint,
+        ..Problem::invalid("click_id", text)
+    })
+}
+
 /// Checks a standard parameter by itself and writes it as URL templates have it: amounts with two
 /// decimals, currencies in upper case, booleans as `yes` and `no`. Others are what they are.
-pub fn in_one_form<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Invalid> {
+pub fn canonical<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Problem> {
     let Some(name) = STANDARD.iter().find(|known| **known == name).copied() else {
         return Ok(Cow::Borrowed(text));
     };
@@ -178,13 +197,9 @@ pub fn in_one_form<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Invali
         "approved" | "execute_affiliate_pixel" => match boolean(text) {
             Some(true) => "yes".into(),
             Some(false) => "no".into(),
-            None => return Err(Invalid::new(name, text, Reason::NotABoolean)),
+            None => return Err(not_a_boolean(name, text)),
         },
-        "click_id" => {
-            let click_id = ClickId::parse(text)
-                .map_err(|error| Invalid::new(name, text, Reason::ClickId(error)))?;
-            click_id.as_str().to_owned().into()
-        }
+        "click_id" => click_id(text)?.as_str().to_owned().into(),
         "transaction_id" | "merchant_reference_id" => printable(name, text)?.into(),
         _ => text.into(),
     })

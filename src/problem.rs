@@ -1,8 +1,8 @@
 //! What is wrong with something a user wrote, in the parts that PostgreSQL reports have.
 //!
-//! Each pure module has its own error enum; this trait is what they share. `Display` is the
-//! message, in the server's manner: lower case, no full stop. `pg/error.rs` makes the report,
-//! the queue's `last_error` keeps [`Problem::one_line`].
+//! Every pure module returns this one value, built where the problem is found. The message is in
+//! the server's manner: lower case, no full stop. `pg/error.rs` makes the report, the queue's
+//! `last_error` keeps [`Problem::one_line`].
 
 use std::fmt;
 
@@ -25,27 +25,60 @@ pub enum Class {
     InvalidDefinition,
 }
 
-/// Something a user can put right.
-pub trait Problem: fmt::Display {
+/// Something a user can put right. It never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
     /// The SQLSTATE's class.
-    fn class(&self) -> Class;
+    pub class: Class,
+    /// What is wrong, on one line.
+    pub message: String,
+    /// A sentence on what exactly is wrong, and where.
+    pub detail: Option<String>,
+    /// A sentence on what to do.
+    pub hint: Option<String>,
+}
 
-    /// A sentence that says what exactly is wrong, and where.
-    fn detail(&self) -> Option<String> {
-        None
+impl Problem {
+    /// A problem without DETAIL and HINT.
+    pub fn new(class: Class, message: impl Into<String>) -> Problem {
+        Problem {
+            class,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
     }
 
-    /// A sentence that says what to do.
-    fn hint(&self) -> Option<String> {
-        None
+    /// A parameter, option or argument that cannot be `text`: `invalid amount: "x"`.
+    pub fn invalid(what: &str, text: &str) -> Problem {
+        let message = format!("invalid {what}: {}", Quoted(text));
+        Problem::new(Class::InvalidParameter, message)
+    }
+
+    /// The same with a DETAIL.
+    pub fn detail(self, detail: impl Into<String>) -> Problem {
+        let detail = Some(detail.into());
+        Problem { detail, ..self }
+    }
+
+    /// The same with a HINT.
+    pub fn hint(self, hint: impl Into<String>) -> Problem {
+        let hint = Some(hint.into());
+        Problem { hint, ..self }
     }
 
     /// Message and detail in one line, for `last_error` and the log.
-    fn one_line(&self) -> String {
-        match self.detail() {
+    pub fn one_line(&self) -> String {
+        match &self.detail {
             Some(detail) => format!("{self}: {detail}"),
-            None => self.to_string(),
+            None => self.message.clone(),
         }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
@@ -62,8 +95,8 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A value as an error message quotes it: whole if short, cut at 100 characters if not. What would
-/// not show, or not as what it is, is escaped.
+/// A value as an error message quotes it, cut after 100 characters. Control characters, white space
+/// and invisible characters are escaped.
 pub struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
@@ -85,7 +118,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The candidate that is most like `name`, if one is like enough to be a slip of the pen.
+/// The candidate that is most like `name`, if one is close enough for a typing mistake.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(1);
     candidates

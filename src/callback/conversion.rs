@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use iso_currency::Currency;
 
 use super::value::{Amount, PositiveId, currency, printable};
-use super::{Invalid, Parameters, Reason};
+use super::{Parameters, click_id};
 use crate::click_id::ClickId;
+use crate::problem::{Class, Problem};
 
-/// What leads and sales have in common.
+/// The content that leads and sales have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion<'a> {
     /// The merchant's own id of the conversion.
@@ -21,9 +22,9 @@ pub struct Conversion<'a> {
     pub description_merchant: &'a str,
     /// Seen by affiliates: no personal data belongs here.
     pub description_affiliate: &'a str,
-    /// Takes the place of the server's product.
+    /// Overrides the server's product.
     pub product_id: Option<PositiveId>,
-    /// Takes the place of the server's tracking group, unless it is `""`.
+    /// Overrides the server's tracking group, unless it is `""`.
     pub tracking_group_id: &'a str,
 }
 
@@ -42,21 +43,31 @@ pub struct Sale<'a> {
     pub currency: Currency,
 }
 
-/// Whether nobody could be credited: an organic customer has neither click id nor voucher.
+/// Whether there is no affiliate to credit: neither a click id nor a voucher code.
 pub fn is_organic(parameters: &Parameters) -> bool {
     parameters.get("click_id").is_empty() && parameters.get("voucher_code").is_empty()
 }
 
-/// Whether a voucher code is none: a form may leave white space behind.
+/// A lead or sale with neither click id nor voucher code.
+pub(crate) fn nothing_to_credit() -> Problem {
+    Problem::new(
+        Class::InvalidParameter,
+        "click_id or voucher_code is required",
+    )
+    .detail("Without either, there is no affiliate to credit.")
+    .hint("Give the click id that came with the visitor, or an exclusive voucher code.")
+}
+
+/// Whether a voucher code is blank: checkout forms send white space for none.
 pub(super) fn is_no_voucher(text: &str) -> bool {
     text.trim_start().is_empty()
 }
 
-/// What a lead or sale says, before it is checked: the texts of its parameters, `""` for none.
+/// The parameters of a lead or sale before they are checked, `""` for none.
 ///
-/// Only the click id is one already: the SQL type's values need no second look.
+/// The click id alone is checked: values of the SQL type are valid.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)] // Conversion and Sale say what they are.
+#[allow(missing_docs)] // See Conversion and Sale.
 pub struct Fields<'a> {
     pub transaction_id: &'a str,
     pub click_id: Option<ClickId<'a>>,
@@ -70,13 +81,16 @@ pub struct Fields<'a> {
 }
 
 impl<'a> TryFrom<&'a Parameters<'_>> for Fields<'a> {
-    type Error = Invalid;
+    type Error = Problem;
 
-    fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Invalid> {
+    fn try_from(parameters: &'a Parameters<'_>) -> Result<Fields<'a>, Problem> {
         parameters.check_complete()?;
         Ok(Fields {
             transaction_id: parameters.get("transaction_id"),
-            click_id: click_id(parameters.get("click_id"))?,
+            click_id: match parameters.get("click_id") {
+                "" => None,
+                text => Some(click_id(text)?),
+            },
             voucher_code: parameters.get("voucher_code"),
             amount: parameters.get("amount"),
             currency: parameters.get("currency"),
@@ -108,13 +122,13 @@ impl<'a> From<Fields<'a>> for Parameters<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Invalid> {
+    fn new(fields: Fields<'a>) -> Result<Conversion<'a>, Problem> {
         let voucher_code = match is_no_voucher(fields.voucher_code) {
             true => "",
             false => fields.voucher_code,
         };
         if fields.click_id.is_none() && voucher_code.is_empty() {
-            return Err(Invalid::new("click_id", "", Reason::NothingToCredit));
+            return Err(nothing_to_credit());
         }
         let product_id = match fields.product_id {
             "" => None,
@@ -139,19 +153,19 @@ impl<'a> Conversion<'a> {
 
 impl<'a> Lead<'a> {
     /// Validates a lead.
-    pub fn new(fields: Fields<'a>) -> Result<Lead<'a>, Invalid> {
+    pub fn new(fields: Fields<'a>) -> Result<Lead<'a>, Problem> {
         Conversion::new(fields).map(Lead)
     }
 
     /// Validates a lead's parameters.
-    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Invalid> {
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Lead<'a>, Problem> {
         Lead::new(parameters.try_into()?)
     }
 }
 
 impl<'a> Sale<'a> {
     /// Validates a sale.
-    pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Invalid> {
+    pub fn new(fields: Fields<'a>) -> Result<Sale<'a>, Problem> {
         let (amount, code) = (fields.amount, fields.currency);
         Ok(Sale {
             conversion: Conversion::new(fields)?,
@@ -161,18 +175,8 @@ impl<'a> Sale<'a> {
     }
 
     /// Validates a sale's parameters.
-    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Invalid> {
+    pub fn parse(parameters: &'a Parameters<'_>) -> Result<Sale<'a>, Problem> {
         Sale::new(parameters.try_into()?)
-    }
-}
-
-/// Reads a click id; an empty text is none.
-fn click_id(text: &str) -> Result<Option<ClickId<'_>>, Invalid> {
-    match text {
-        "" => Ok(None),
-        text => ClickId::parse(text)
-            .map(Some)
-            .map_err(|error| Invalid::new("click_id", text, Reason::ClickId(error))),
     }
 }
 
@@ -188,21 +192,27 @@ mod tests {
             let parameters: Parameters = [("transaction_id", id), ("click_id", CLICK_ID)]
                 .into_iter()
                 .collect();
-            Lead::parse(&parameters)
-                .map(|_| ())
-                .map_err(|error| error.reason)
+            let problem = Lead::parse(&parameters).err();
+            problem.map_or(String::new(), |problem| problem.detail.unwrap())
         };
-        assert_eq!(lead("987"), Ok(()));
-        assert_eq!(lead("Bestellung 9/ü"), Ok(()));
-        assert_eq!(lead(""), Err(Reason::Missing));
-        assert_eq!(lead("  "), Err(Reason::Blank));
-        assert_eq!(lead(&"x".repeat(513)), Err(Reason::TooLong { length: 513 }));
-        assert_eq!(lead("a\r\nb"), Err(Reason::ControlCharacter { at: 2 }));
+        for (id, detail) in [
+            ("987", ""),
+            ("Bestellung 9/ü", ""),
+            ("", "transaction_id is NULL, empty or not given."),
+            ("  ", "It is nothing but white space."),
+            (
+                &"x".repeat(513),
+                "It has 513 bytes; at most 512 are allowed.",
+            ),
+            ("a\r\nb", "Character 2 is a control character."),
+        ] {
+            assert_eq!(lead(id), detail, "{id}");
+        }
     }
 
     #[test]
-    fn fields_and_parameters_say_the_same() {
-        let said: Parameters = [
+    fn fields_become_the_parameters_that_they_were_read_from() {
+        let parameters: Parameters = [
             ("transaction_id", "t"),
             ("click_id", CLICK_ID),
             ("voucher_code", "v"),
@@ -215,7 +225,10 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(Parameters::from(Fields::try_from(&said).unwrap()), said);
+        assert_eq!(
+            Parameters::from(Fields::try_from(&parameters).unwrap()),
+            parameters
+        );
     }
 
     #[test]
@@ -236,26 +249,29 @@ mod tests {
                 ..Fields::default()
             };
             for lead in [Lead::parse(&neither), Lead::new(fields)] {
-                assert_eq!(lead.unwrap_err().reason, Reason::NothingToCredit);
+                assert_eq!(lead.unwrap_err(), nothing_to_credit());
             }
         }
     }
 
     #[test]
     fn what_its_trigger_could_not_read_is_not_sent() {
-        let said: Parameters = [
+        let parameters: Parameters = [
             ("transaction_id", "1"),
             ("click_id", CLICK_ID),
             (crate::callback::UNREAD, "voucher_code={voucher}"),
         ]
         .into_iter()
         .collect();
-        assert_eq!(Lead::parse(&said).unwrap_err().reason, Reason::Unread);
-        assert_eq!(Sale::parse(&said).unwrap_err().reason, Reason::Unread);
-        let error = crate::callback::Edit::parse(&said, None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "trigger arguments that could not be read: \"voucher_code={voucher}\""
-        );
+        for problem in [
+            Lead::parse(&parameters).unwrap_err(),
+            Sale::parse(&parameters).unwrap_err(),
+            crate::callback::Edit::parse(&parameters, None).unwrap_err(),
+        ] {
+            assert_eq!(
+                problem.message,
+                "trigger arguments that could not be read: \"voucher_code={voucher}\""
+            );
+        }
     }
 }

@@ -1,25 +1,26 @@
-//! An edit of a transaction that the network knows already, typed and validated.
+//! An edit of a conversion that the network knows already, typed and validated.
 //!
 //! | parameter | |
 //! |---|---|
-//! | `transaction_id` | identifies the transaction: the network's id of it |
-//! | `click_id` | identifies it: its click |
+//! | `transaction_id` | identifies the conversion: the network's id of it |
+//! | `click_id` | identifies it: the click that led to it |
 //! | `merchant_reference_id`, `campaign_id` | identify it together: the merchant's own id, within a campaign |
 //! | `approved` | change: a boolean |
 //! | `affiliate_payout`, `merchant_payout` | changes: amounts |
-//! | `execute_affiliate_pixel` | change: the affiliate is told again; a boolean |
-//! | `reason` | why, for people |
+//! | `execute_affiliate_pixel` | change: the affiliate's pixel is called again; a boolean |
+//! | `reason` | a text for people |
 //!
-//! Exactly one identification, at least one change. Source: LinkTrust's manual "Transaction
-//! Modification API", the only network so far whose edits are known.
+//! An edit has exactly one identification and at least one change. Source: LinkTrust's manual
+//! "Transaction Modification API".
 
-use super::{Amount, Invalid, Parameters, PositiveId, Reason, printable};
+use super::{Amount, Parameters, PositiveId, click_id, printable};
 use crate::click_id::ClickId;
+use crate::problem::{Class, Problem, all_of, one_of};
 
-/// The parameters that identify a transaction, one of which an edit has.
+/// The parameters that identify a conversion; an edit has exactly one of them.
 pub const IDENTIFICATIONS: [&str; 3] = ["transaction_id", "click_id", "merchant_reference_id"];
 
-/// The parameters that change a transaction, at least one of which an edit has.
+/// The parameters that change a conversion; an edit has at least one of them.
 pub const CHANGES: [&str; 4] = [
     "approved",
     "affiliate_payout",
@@ -30,28 +31,28 @@ pub const CHANGES: [&str; 4] = [
 /// A valid edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit<'a> {
-    /// Which transaction.
+    /// The conversion that is edited.
     pub identification: Identification<'a>,
-    /// Whether it is approved from now on.
+    /// Approves or rejects the conversion.
     pub approved: Option<bool>,
-    /// What the affiliate gets from now on.
+    /// The amount that the affiliate gets.
     pub affiliate_payout: Option<Amount>,
-    /// What the merchant pays from now on.
+    /// The amount that the merchant pays.
     pub merchant_payout: Option<Amount>,
-    /// Whether the affiliate is told, by the call that also told of the transaction.
+    /// Calls the affiliate's pixel again.
     pub execute_affiliate_pixel: bool,
-    /// Why, or `""`.
+    /// The reason, `""` for none.
     pub reason: &'a str,
 }
 
-/// How an edit says which transaction it means.
+/// What identifies the conversion that an edit is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identification<'a> {
-    /// By the network's own id.
+    /// The network's own id.
     TransactionId(&'a str),
-    /// By the click.
+    /// The click.
     ClickId(ClickId<'a>),
-    /// By the merchant's id, which is unique within a campaign.
+    /// The merchant's id, which is unique within a campaign.
     MerchantReference {
         /// The merchant's id.
         id: &'a str,
@@ -79,8 +80,8 @@ impl Identification<'_> {
     }
 }
 
-/// Whether nothing says which transaction is meant. A row without a click has no transaction that
-/// an edit by click id could be about.
+/// Whether no parameter identifies a conversion. A row without a click has none that an edit by
+/// click id could be about.
 pub fn is_unidentified(parameters: &Parameters) -> bool {
     IDENTIFICATIONS
         .iter()
@@ -88,19 +89,19 @@ pub fn is_unidentified(parameters: &Parameters) -> bool {
 }
 
 impl<'a> Edit<'a> {
-    /// Validates an edit. A merchant's id without a campaign is of `default_campaign`.
+    /// Validates an edit. `default_campaign` completes a merchant's id that has no campaign.
     ///
     /// ```
     /// use pgrx_ext::callback::{Edit, Parameters};
-    /// let said: Parameters = [("transaction_id", "T-1"), ("approved", "off")].into_iter().collect();
-    /// let edit = Edit::parse(&said, None).unwrap();
+    /// let parameters: Parameters = [("transaction_id", "T-1"), ("approved", "off")].into_iter().collect();
+    /// let edit = Edit::parse(&parameters, None).unwrap();
     /// assert_eq!(edit.identification.text(), "T-1");
     /// assert_eq!(edit.approved, Some(false));
     /// ```
     pub fn parse(
         parameters: &'a Parameters<'_>,
         default_campaign: Option<PositiveId>,
-    ) -> Result<Edit<'a>, Invalid> {
+    ) -> Result<Edit<'a>, Problem> {
         parameters.check_complete()?;
         let amount = |name| match parameters.get(name) {
             "" => Ok(None),
@@ -115,30 +116,37 @@ impl<'a> Edit<'a> {
             reason: parameters.get("reason"),
         };
         if edit.changes_nothing() {
-            return Err(Invalid::new(CHANGES[0], "", Reason::NothingToChange));
+            let message = format!("{} is required", one_of(&CHANGES));
+            return Err(
+                Problem::new(Class::InvalidParameter, message).detail("Nothing would change.")
+            );
         }
         Ok(edit)
     }
 
-    /// Reads which transaction `parameters` mean.
+    /// Reads what identifies the conversion.
     pub fn identification(
         parameters: &'a Parameters<'_>,
         default_campaign: Option<PositiveId>,
-    ) -> Result<Identification<'a>, Invalid> {
+    ) -> Result<Identification<'a>, Problem> {
         let given: Vec<_> = IDENTIFICATIONS
             .into_iter()
             .filter(|name| !parameters.get(name).is_empty())
             .collect();
         let name = match given.as_slice() {
-            [] => {
-                let reason = Reason::NoIdentification;
-                return Err(Invalid::new(IDENTIFICATIONS[0], "", reason));
-            }
+            [] => return Err(no_identification()),
             [name] => *name,
-            [name, others @ ..] => {
-                let others = others.to_vec();
-                let reason = Reason::SeveralIdentifications { others };
-                return Err(Invalid::new(name, parameters.get(name), reason));
+            several => {
+                let message = match several {
+                    [one, other] => format!("{one} and {other} are both given"),
+                    _ => format!("{} are all given", all_of(&IDENTIFICATIONS)),
+                };
+                return Err(
+                    Problem::new(Class::InvalidParameter, message).detail(format!(
+                        "Only one of {} can say which transaction is meant.",
+                        all_of(&IDENTIFICATIONS)
+                    )),
+                );
             }
         };
         let text = parameters.get(name);
@@ -148,22 +156,21 @@ impl<'a> Edit<'a> {
         };
         if name != IDENTIFICATIONS[2] && !parameters.get("campaign_id").is_empty() {
             let campaign = parameters.get("campaign_id");
-            let reason = Reason::CampaignWithoutReference;
-            return Err(Invalid::new("campaign_id", campaign, reason));
+            return Err(Problem::invalid("campaign_id", campaign)
+                .detail("It belongs to a merchant_reference_id, and there is none."));
         }
         match (name, campaign_id) {
             ("transaction_id", _) => Ok(Identification::TransactionId(printable(name, text)?)),
-            ("click_id", _) => ClickId::parse(text)
-                .map(Identification::ClickId)
-                .map_err(|error| Invalid::new(name, text, Reason::ClickId(error))),
+            ("click_id", _) => Ok(Identification::ClickId(click_id(text)?)),
             (_, Some(campaign_id)) => Ok(Identification::MerchantReference {
                 id: printable(name, text)?,
                 campaign_id,
             }),
-            (_, None) => {
-                let reason = Reason::ReferenceWithoutCampaign;
-                Err(Invalid::new("campaign_id", "", reason))
-            }
+            (_, None) => Err(
+                Problem::new(Class::InvalidParameter, "campaign_id is required")
+                    .detail("A merchant_reference_id is unique within a campaign only.")
+                    .hint("Give campaign_id, or set it as an option of the server."),
+            ),
         }
     }
 
@@ -175,13 +182,27 @@ impl<'a> Edit<'a> {
     }
 }
 
-fn flag(parameters: &Parameters, name: &'static str) -> Result<Option<bool>, Invalid> {
+fn flag(parameters: &Parameters, name: &'static str) -> Result<Option<bool>, Problem> {
     match parameters.get(name) {
         "" => Ok(None),
         text => boolean(text)
             .map(Some)
-            .ok_or_else(|| Invalid::new(name, text, Reason::NotABoolean)),
+            .ok_or_else(|| not_a_boolean(name, text)),
     }
+}
+
+pub(super) fn not_a_boolean(name: &str, text: &str) -> Problem {
+    Problem::invalid(name, text)
+        .detail("It is neither true nor false.")
+        .hint("Give yes or no.")
+}
+
+/// An edit without any identification.
+pub(crate) fn no_identification() -> Problem {
+    let message = format!("{} is required", one_of(&IDENTIFICATIONS));
+    Problem::new(Class::InvalidParameter, message)
+        .detail("Nothing says which transaction is meant.")
+        .hint("Give the network's transaction id, the click id, or the merchant's reference id with its campaign id.")
 }
 
 /// PostgreSQL's words for booleans, in any case.
@@ -196,10 +217,9 @@ pub fn boolean(text: &str) -> Option<bool> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::problem::Problem;
     use proptest::prelude::*;
 
-    fn said<'a>(parameters: &[(&'a str, &'a str)]) -> Parameters<'a> {
+    fn parameters_of<'a>(parameters: &[(&'a str, &'a str)]) -> Parameters<'a> {
         parameters.iter().copied().collect()
     }
 
@@ -251,15 +271,15 @@ pub(crate) mod tests {
                 "9",
             ),
         ] {
-            let said = said(&[identification, &[approved]].concat());
-            let edit = Edit::parse(&said, None).unwrap();
+            let parameters = parameters_of(&[identification, &[approved]].concat());
+            let edit = Edit::parse(&parameters, None).unwrap();
             assert_eq!(edit.identification.parameter(), parameter);
             assert_eq!(edit.identification.text(), text);
         }
         let default = PositiveId::new("campaign_id", 7).unwrap();
-        let said = said(&[("merchant_reference_id", "9"), approved]);
+        let parameters = parameters_of(&[("merchant_reference_id", "9"), approved]);
         assert!(matches!(
-            Edit::parse(&said, Some(default)).unwrap().identification,
+            Edit::parse(&parameters, Some(default)).unwrap().identification,
             Identification::MerchantReference { id: "9", campaign_id } if campaign_id == default
         ));
     }
@@ -322,8 +342,11 @@ pub(crate) mod tests {
                 "invalid merchant_reference_id: \"a\\u{9}b\": Character 2 is a control character.",
             ),
         ] {
-            let said = said(parameters);
-            assert_eq!(Edit::parse(&said, None).unwrap_err().one_line(), message);
+            let parameters = parameters_of(parameters);
+            assert_eq!(
+                Edit::parse(&parameters, None).unwrap_err().one_line(),
+                message
+            );
         }
     }
 
@@ -350,8 +373,8 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn any_edit_is_valid(said in any_edit()) {
-            prop_assert!(Edit::parse(&said, None).is_ok());
+        fn any_edit_is_valid(parameters in any_edit()) {
+            prop_assert!(Edit::parse(&parameters, None).is_ok());
         }
     }
 }

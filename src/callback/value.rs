@@ -1,4 +1,4 @@
-//! What a parameter's text can be: an id, a sum of money, a currency, a number.
+//! The types of a parameter's value: an id, a sum of money, a currency, a number.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -8,43 +8,50 @@ use std::sync::LazyLock;
 use iso_currency::{Currency, IntoEnumIterator};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::{Invalid, Reason};
+use super::missing;
+use crate::problem::Problem;
 
 /// The longest transaction id, in bytes.
 pub const MAX_TRANSACTION_ID: usize = 512;
 
-/// Checks an id that somebody else made up.
-pub(crate) fn printable<'a>(name: &'static str, text: &'a str) -> Result<&'a str, Invalid> {
-    let fail = |reason| Err(Invalid::new(name, text, reason));
+/// Checks an id that the merchant or the network made up.
+pub(crate) fn printable<'a>(name: &str, text: &'a str) -> Result<&'a str, Problem> {
+    let fail = |detail: &str| Err(Problem::invalid(name, text).detail(detail));
     if text.is_empty() {
-        return fail(Reason::Missing);
+        return Err(missing(name));
     }
     if text.trim_start().is_empty() {
-        return fail(Reason::Blank);
+        return fail("It is nothing but white space.");
     }
     if text.len() > MAX_TRANSACTION_ID {
         let length = text.len();
-        return fail(Reason::TooLong { length });
+        return fail(&format!(
+            "It has {length} bytes; at most {MAX_TRANSACTION_ID} are allowed."
+        ));
     }
-    // Nearly every id there is: no look at its characters is needed.
+    // Nearly all ids are visible ASCII and need no look at their characters.
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
     match text.chars().position(char::is_control) {
-        Some(at) => fail(Reason::ControlCharacter { at: at + 1 }),
+        Some(at) => fail(&format!("Character {} is a control character.", at + 1)),
         None => Ok(text),
     }
 }
 
 /// Reads a code of ISO 4217, in any case.
-pub(crate) fn currency(parameter: &'static str, text: &str) -> Result<Currency, Invalid> {
+pub(crate) fn currency(parameter: &str, text: &str) -> Result<Currency, Problem> {
     if text.is_empty() {
-        return Err(Invalid::new(parameter, text, Reason::Missing));
+        return Err(missing(parameter));
     }
     let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
     code.map(|code| code.map(|letter| letter.to_ascii_uppercase()))
         .and_then(|code| CURRENCIES.get(&code).copied())
-        .ok_or_else(|| Invalid::new(parameter, text, Reason::UnknownCurrency))
+        .ok_or_else(|| {
+            Problem::invalid(parameter, text)
+                .detail("It is not a currency code of ISO 4217.")
+                .hint("Give three letters, as in EUR.")
+        })
 }
 
 /// The codes of ISO 4217, which [`Currency::from_code`] compares one by one.
@@ -56,6 +63,8 @@ static CURRENCIES: LazyLock<BTreeMap<[u8; 3], Currency>> = LazyLock::new(|| {
 
 /// With 24 digits before the point, three after it still fit the 28 digits of a [`Decimal`].
 const TOO_LARGE: f64 = 1e24;
+
+const OUT_OF_RANGE: &str = "It is 1e24 or more, or has more than 28 digits.";
 
 /// A sum of money with two decimals: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,31 +81,33 @@ impl Amount {
     /// assert_eq!(Amount::parse("amount", "49.9").unwrap().to_string(), "49.90");
     /// assert_eq!(Amount::parse("amount", "0.125").unwrap().to_string(), "0.13");
     /// ```
-    pub fn parse(parameter: &'static str, text: &str) -> Result<Amount, Invalid> {
-        let fail = |reason| Err(Invalid::new(parameter, text, reason));
+    pub fn parse(parameter: &str, text: &str) -> Result<Amount, Problem> {
         if text.is_empty() {
-            return fail(Reason::Missing);
+            return Err(missing(parameter));
         }
         if let Some(hundredths) = plain_hundredths(text) {
             return Ok(Amount { hundredths });
         }
-        Amount::read(text).or_else(fail)
+        Amount::read(text).map_err(|detail| {
+            Problem::invalid(parameter, text).detail(detail).hint("Give an amount of zero or more, with a dot before the decimals and no thousands separator, as in 49.90.")
+        })
     }
 
-    fn read(text: &str) -> Result<Amount, Reason> {
+    /// Reads any amount. The error is a DETAIL.
+    fn read(text: &str) -> Result<Amount, &'static str> {
         let unsigned = text.trim_start_matches(['+', '-']);
         if ["nan", "infinity", "inf"]
             .iter()
             .any(|word| unsigned.eq_ignore_ascii_case(word))
         {
-            return Err(Reason::NotFinite);
+            return Err("It is not finite.");
         }
-        let approximate: f64 = text.parse().map_err(|_| Reason::NotANumber)?;
+        let approximate: f64 = text.parse().map_err(|_| "It is not a decimal number.")?;
         if approximate < 0.0 {
-            return Err(Reason::Negative);
+            return Err("It is negative.");
         }
         if approximate >= TOO_LARGE {
-            return Err(Reason::OutOfRange);
+            return Err(OUT_OF_RANGE);
         }
         if approximate < 0.001 {
             return Ok(Amount { hundredths: 0 });
@@ -111,18 +122,18 @@ impl Amount {
                 .map_or(text.len(), |point| text.len().min(point + 4));
             Decimal::from_str(&text[..end])
         };
-        let exact = exact.map_err(|_| Reason::OutOfRange)?;
+        let exact = exact.map_err(|_| OUT_OF_RANGE)?;
         let mut rounded = exact.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
         rounded.rescale(2);
         match u128::try_from(rounded.mantissa()) {
             Ok(hundredths) if rounded.scale() == 2 => Ok(Amount { hundredths }),
-            _ => Err(Reason::OutOfRange),
+            _ => Err(OUT_OF_RANGE),
         }
     }
 }
 
 /// The hundredths of up to 15 digits before the point and any after it, as nearly every amount is
-/// written. `None` says nothing: the whole grammar is [`Amount::read`]'s.
+/// written; `None` for any other text, which [`Amount::read`] reads.
 fn plain_hundredths(text: &str) -> Option<u128> {
     let (whole, decimals) = match text.bytes().position(|byte| byte == b'.') {
         Some(point) => (&text[..point], &text[point + 1..]),
@@ -132,7 +143,7 @@ fn plain_hundredths(text: &str) -> Option<u128> {
     if whole.len() > 15 || !is_plain(whole) || !is_plain(decimals) {
         return None;
     }
-    let decimal = |place| match decimals.as_bytes().get(place) {
+    let decimal = |index| match decimals.as_bytes().get(index) {
         Some(digit) => u64::from(digit - b'0'),
         None => 0,
     };
@@ -161,31 +172,32 @@ pub struct PositiveId(i64);
 
 impl PositiveId {
     /// Checks a number.
-    pub fn new(parameter: &'static str, number: i64) -> Result<PositiveId, Invalid> {
+    pub fn new(parameter: &str, number: i64) -> Result<PositiveId, Problem> {
         if number > 0 {
             Ok(PositiveId(number))
         } else {
-            Err(Invalid::new(
-                parameter,
-                &number.to_string(),
-                Reason::NotPositive,
-            ))
+            Err(PositiveId::refuse(parameter, &number.to_string()))
         }
     }
 
     /// Reads a number from text: digits, no sign.
-    pub fn parse(parameter: &'static str, text: &str) -> Result<PositiveId, Invalid> {
+    pub fn parse(parameter: &str, text: &str) -> Result<PositiveId, Problem> {
         if text.is_empty() {
-            return Err(Invalid::new(parameter, text, Reason::Missing));
+            return Err(missing(parameter));
         }
         let number = match text.bytes().all(|byte| byte.is_ascii_digit()) {
             true => text.parse().unwrap_or(0),
             false => 0,
         };
         match number {
-            0 => Err(Invalid::new(parameter, text, Reason::NotPositive)),
+            0 => Err(PositiveId::refuse(parameter, text)),
             number => Ok(PositiveId(number)),
         }
+    }
+
+    fn refuse(parameter: &str, text: &str) -> Problem {
+        let detail = format!("It is not an integer from 1 to {}.", i64::MAX);
+        Problem::invalid(parameter, text).detail(detail)
     }
 
     /// The number.
@@ -205,10 +217,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn amount(text: &str) -> Result<String, Reason> {
+    /// The amount as sent, or what is wrong with it.
+    fn amount(text: &str) -> Result<String, String> {
         Amount::parse("amount", text)
             .map(|amount| amount.to_string())
-            .map_err(|e| e.reason)
+            .map_err(|problem| problem.detail.unwrap())
     }
 
     #[test]
@@ -236,28 +249,28 @@ mod tests {
 
     #[test]
     fn amounts_that_no_network_understands_are_refused() {
-        for (text, reason) in [
-            ("", Reason::Missing),
-            ("NaN", Reason::NotFinite),
-            ("Infinity", Reason::NotFinite),
-            ("-Infinity", Reason::NotFinite),
-            ("-0.01", Reason::Negative),
-            ("-0.0001", Reason::Negative),
-            ("1e24", Reason::OutOfRange),
-            ("-5", Reason::Negative),
-            ("1e300", Reason::OutOfRange),
-            (&format!("1{}", "0".repeat(300)), Reason::OutOfRange),
-            ("49,90", Reason::NotANumber),
-            ("€49.90", Reason::NotANumber),
-            ("49.90 EUR", Reason::NotANumber),
-            ("{amount}", Reason::NotANumber),
-            ("1.2.3", Reason::NotANumber),
-            ("1e", Reason::NotANumber),
-            ("--1", Reason::NotANumber),
-            ("e", Reason::NotANumber),
-            (".", Reason::NotANumber),
+        for (text, detail) in [
+            ("", "amount is NULL, empty or not given."),
+            ("NaN", "It is not finite."),
+            ("Infinity", "It is not finite."),
+            ("-Infinity", "It is not finite."),
+            ("-0.01", "It is negative."),
+            ("-0.0001", "It is negative."),
+            ("1e24", OUT_OF_RANGE),
+            ("-5", "It is negative."),
+            ("1e300", OUT_OF_RANGE),
+            (&format!("1{}", "0".repeat(300)), OUT_OF_RANGE),
+            ("49,90", "It is not a decimal number."),
+            ("€49.90", "It is not a decimal number."),
+            ("49.90 EUR", "It is not a decimal number."),
+            ("{amount}", "It is not a decimal number."),
+            ("1.2.3", "It is not a decimal number."),
+            ("1e", "It is not a decimal number."),
+            ("--1", "It is not a decimal number."),
+            ("e", "It is not a decimal number."),
+            (".", "It is not a decimal number."),
         ] {
-            assert_eq!(amount(text), Err(reason), "{text}");
+            assert_eq!(amount(text), Err(detail.to_owned()), "{text}");
         }
     }
 
@@ -267,9 +280,10 @@ mod tests {
             assert_eq!(currency("currency", text).unwrap().code(), code);
         }
         for text in ["EURO", "€", "EU", "ABC", "E R", "{currency}", "978", "éé"] {
+            let problem = currency("currency", text).unwrap_err();
             assert_eq!(
-                currency("currency", text).unwrap_err().reason,
-                Reason::UnknownCurrency,
+                problem.detail.unwrap(),
+                "It is not a currency code of ISO 4217.",
                 "{text}"
             );
         }
@@ -278,10 +292,7 @@ mod tests {
     #[test]
     fn product_ids_are_positive() {
         for text in ["0", "-1", "+1", "1.0", "x", "9223372036854775808", " 1"] {
-            assert_eq!(
-                PositiveId::parse("product_id", text).unwrap_err().reason,
-                Reason::NotPositive
-            );
+            assert!(PositiveId::parse("product_id", text).is_err(), "{text}");
         }
         assert_eq!(
             PositiveId::parse("product_id", "9223372036854775807")
@@ -311,14 +322,14 @@ mod tests {
         fn the_short_way_to_an_id_ends_where_the_long_one_does(
             text in "[ !a\t\u{7f}\u{85}\u{a0}é]{0,6}"
         ) {
-            let problem = match text.chars().position(char::is_control) {
-                _ if text.is_empty() => Some(Reason::Missing),
-                _ if text.trim().is_empty() => Some(Reason::Blank),
-                Some(at) => Some(Reason::ControlCharacter { at: at + 1 }),
-                None => None,
+            let detail = match text.chars().position(char::is_control) {
+                _ if text.is_empty() => "transaction_id is NULL, empty or not given.".to_owned(),
+                _ if text.trim().is_empty() => "It is nothing but white space.".to_owned(),
+                Some(at) => format!("Character {} is a control character.", at + 1),
+                None => String::new(),
             };
-            let found = printable("transaction_id", &text).err();
-            prop_assert_eq!(found.map(|error| error.reason), problem);
+            let problem = printable("transaction_id", &text).err();
+            prop_assert_eq!(problem.map_or(String::new(), |it| it.detail.unwrap()), detail);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Options of servers: those of every network, and reading them.
+//! Reading the options of servers, and those that every network has.
 //!
 //! | option | default | values |
 //! |---|---|---|
@@ -16,16 +16,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Network;
-use super::postback::template::Template;
-use crate::callback::Invalid;
+use crate::callback::PositiveId;
 use crate::callback::edit::boolean;
 use crate::delivery::retry::RetryPolicy;
 use crate::delivery::scheduler::Limits;
+use crate::problem::{Class, Problem, Quoted, list, nearest};
 use crate::url::BaseUrl;
-
-mod error;
-
-pub use error::OptionError;
 
 /// The options that servers of every network have.
 pub const COMMON_OPTIONS: &[&str] = &[
@@ -67,33 +63,34 @@ impl Default for RequestOptions {
     }
 }
 
-/// The options of one server, whose names are known to be right.
+/// The options of one server; its network has all of their names.
 pub struct Options<'a> {
-    network: Network,
+    network: &'static Network,
     options: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Options<'a> {
     /// Refuses names that servers of the network do not have.
     pub fn new(
-        network: Network,
+        network: &'static Network,
         options: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Options<'a>, OptionError> {
+    ) -> Result<Options<'a>, Problem> {
         let options: Vec<_> = options.into_iter().collect();
-        match options
-            .iter()
-            .find(|(name, _)| !network.option_names().any(|known| known == *name))
-        {
-            Some((name, _)) => Err(OptionError::Unknown {
-                network,
-                option: (*name).to_owned(),
-            }),
-            None => Ok(Options { network, options }),
-        }
+        let is_known = |name: &str| network.option_names().any(|known| known == name);
+        let Some((name, _)) = options.iter().find(|(name, _)| !is_known(name)) else {
+            return Ok(Options { network, options });
+        };
+        let valid = format!("Valid options are {}.", list(network.option_names()));
+        let hint = match nearest(name, network.option_names()) {
+            Some(nearest) => format!("Did you mean \"{nearest}\"? {valid}"),
+            None => valid,
+        };
+        let message = format!("invalid option {}", Quoted(name));
+        Err(Problem::new(Class::InvalidOptionName, message).hint(hint))
     }
 
-    /// Refuses what a server may have that was made when more was allowed, and a new one may not.
-    pub fn check_new(&self) -> Result<(), OptionError> {
+    /// Refuses values that servers made by earlier versions may have and new ones may not.
+    pub fn check_new(&self) -> Result<(), Problem> {
         let name = "requests_per_second";
         self.read(name, REQUESTS_PER_SECOND, |text| {
             requests_per_second(text).filter(|rate| *rate >= LOWEST_RATE)
@@ -113,73 +110,66 @@ impl<'a> Options<'a> {
         self.get(name).unwrap_or_default()
     }
 
-    /// An option without which nothing could be sent.
-    pub fn required<T>(
-        &self,
-        name: &'static str,
-        parse: impl FnOnce(&'static str, &str) -> Result<T, Invalid>,
-    ) -> Result<T, OptionError> {
-        let missing = OptionError::Missing {
-            network: self.network,
-            option: name,
-        };
-        parse(name, self.get(name).ok_or(missing)?).map_err(OptionError::Invalid)
+    /// The problem of a server without an option that it needs.
+    pub fn missing(&self, name: &str) -> Problem {
+        Problem::new(
+            Class::InvalidParameter,
+            format!("option \"{name}\" is required"),
+        )
+        .hint(format!(
+            "Valid options are {}.",
+            list(self.network.option_names())
+        ))
     }
 
-    /// An option that may be left out.
+    /// An option that may be left out. `parse` is given what messages call it, and its text.
     pub fn optional<T>(
         &self,
-        name: &'static str,
-        parse: impl FnOnce(&'static str, &str) -> Result<T, Invalid>,
-    ) -> Result<Option<T>, OptionError> {
-        self.optional_or(name, |name, text| {
-            parse(name, text).map_err(OptionError::Invalid)
-        })
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        let parse = |text| parse(&value_of(name), text);
+        self.get(name).map(parse).transpose()
     }
 
-    /// An option that may be left out, with an error of its own.
-    pub fn optional_or<T>(
-        &self,
-        name: &'static str,
-        parse: impl FnOnce(&'static str, &str) -> Result<T, OptionError>,
-    ) -> Result<Option<T>, OptionError> {
-        self.get(name).map(|text| parse(name, text)).transpose()
-    }
-
-    /// An option that is a URL template, https unless the server allows http.
-    pub fn template(&self, name: &'static str) -> Result<Option<Template>, OptionError> {
-        self.optional_or(name, |name, text| {
-            let template = Template::parse(name, text).map_err(OptionError::Template)?;
-            self.check_encrypted(name, template.is_https())?;
-            Ok(template)
-        })
-    }
-
-    /// A base URL without which nothing could be sent.
-    pub fn required_base_url(&self, name: &'static str) -> Result<BaseUrl, OptionError> {
-        self.base_url(name)?.ok_or(OptionError::Missing {
-            network: self.network,
-            option: name,
+    /// An option that is a campaign's or product's number.
+    pub fn id(&self, name: &str) -> Result<Option<PositiveId>, Problem> {
+        self.optional(name, |what, text| {
+            PositiveId::parse(name, text).map_err(|problem| Problem {
+                message: Problem::invalid(what, text).message,
+                ..problem
+            })
         })
     }
 
     /// An option that is a base URL, https unless the server allows http.
-    pub fn base_url(&self, name: &'static str) -> Result<Option<BaseUrl>, OptionError> {
-        let Some(text) = self.get(name) else {
-            return Ok(None);
-        };
-        let url = BaseUrl::parse(name, text).map_err(OptionError::Url)?;
-        self.check_encrypted(name, url.is_https())?;
-        Ok(Some(url))
+    pub fn base_url(&self, name: &str) -> Result<Option<BaseUrl>, Problem> {
+        self.url(name, BaseUrl::parse, BaseUrl::is_https)
+    }
+
+    /// An option that is some kind of URL, https unless the server allows http.
+    pub fn url<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, Problem>,
+        is_https: impl FnOnce(&T) -> bool,
+    ) -> Result<Option<T>, Problem> {
+        let url = self.optional(name, parse)?;
+        if !url.as_ref().is_none_or(is_https) && !self.request()?.allow_http {
+            let message = format!("option \"{name}\" is not an https URL");
+            return Err(Problem::new(Class::InvalidParameter, message)
+                .hint("Use https, or set allow_http 'true' to send click ids unencrypted."));
+        }
+        Ok(url)
     }
 
     /// Whether nothing is sent.
-    pub fn paused(&self) -> Result<bool, OptionError> {
+    pub fn paused(&self) -> Result<bool, Problem> {
         self.boolean("paused", false)
     }
 
     /// How much the server may be sent.
-    pub fn limits(&self) -> Result<Limits, OptionError> {
+    pub fn limits(&self) -> Result<Limits, Problem> {
         let default = Limits::default();
         Ok(Limits {
             max_in_flight: self
@@ -196,7 +186,7 @@ impl<'a> Options<'a> {
     }
 
     /// How its requests are made.
-    pub fn request(&self) -> Result<RequestOptions, OptionError> {
+    pub fn request(&self) -> Result<RequestOptions, Problem> {
         let default = RequestOptions::default();
         Ok(RequestOptions {
             timeout: self
@@ -214,7 +204,7 @@ impl<'a> Options<'a> {
     }
 
     /// When a callback is tried again.
-    pub fn retry_policy(&self) -> Result<RetryPolicy, OptionError> {
+    pub fn retry_policy(&self) -> Result<RetryPolicy, Problem> {
         let default = RetryPolicy::default();
         Ok(RetryPolicy {
             max_attempts: self
@@ -233,14 +223,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    fn check_encrypted(&self, option: &'static str, is_https: bool) -> Result<(), OptionError> {
-        match is_https || self.request()?.allow_http {
-            true => Ok(()),
-            false => Err(OptionError::NotHttps { option }),
-        }
-    }
-
-    fn boolean(&self, name: &'static str, default: bool) -> Result<bool, OptionError> {
+    fn boolean(&self, name: &str, default: bool) -> Result<bool, Problem> {
         Ok(self
             .read(name, "true or false", boolean)?
             .unwrap_or(default))
@@ -248,22 +231,21 @@ impl<'a> Options<'a> {
 
     fn read<T>(
         &self,
-        name: &'static str,
-        expected: &'static str,
+        name: &str,
+        expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, OptionError> {
-        let Some(text) = self.get(name) else {
-            return Ok(None);
-        };
-        match parse(text) {
-            Some(value) => Ok(Some(value)),
-            None => Err(OptionError::Bad {
-                option: name,
-                text: text.to_owned(),
-                expected,
-            }),
-        }
+    ) -> Result<Option<T>, Problem> {
+        self.optional(name, |what, text| {
+            parse(text).ok_or_else(|| {
+                Problem::invalid(what, text).detail(format!("It is not {expected}."))
+            })
+        })
     }
+}
+
+/// How messages call an option's value.
+fn value_of(name: &str) -> String {
+    format!("value for option \"{name}\"")
 }
 
 fn integer(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
@@ -303,143 +285,4 @@ fn retry_schedule(text: &str) -> Option<Vec<Duration>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Server;
-    use super::*;
-    use crate::problem::Problem;
-
-    fn server(options: &[(&str, &str)]) -> Result<Server, OptionError> {
-        let required = [("campaign_id", "1"), ("product_id", "2")];
-        Server::parse(
-            "s",
-            Network::TradeTracker,
-            required.iter().chain(options).copied(),
-        )
-    }
-
-    #[test]
-    fn options_are_read() {
-        let server = server(&[
-            ("max_in_flight", "4"),
-            ("requests_per_second", "2.5"),
-            ("timeout", "500ms"),
-            ("max_attempts", "3"),
-            ("retry_schedule", "1s, 2m,3h,1d"),
-            ("retry_ambiguous", "off"),
-            ("paused", "TRUE"),
-            ("ca_file", "/etc/ssl/own.pem"),
-        ])
-        .unwrap();
-        assert!(server.paused);
-        assert_eq!(
-            server.limits,
-            Limits {
-                max_in_flight: 4,
-                requests_per_second: Some(2.5),
-            }
-        );
-        assert_eq!(
-            server.request,
-            RequestOptions {
-                timeout: Duration::from_millis(500),
-                allow_http: false,
-                ca_file: Some("/etc/ssl/own.pem".into()),
-            }
-        );
-        assert_eq!(
-            server.retry,
-            RetryPolicy {
-                max_attempts: 3,
-                schedule: [1, 120, 10_800, 86_400].map(Duration::from_secs).to_vec(),
-                ambiguous: false,
-            }
-        );
-    }
-
-    #[test]
-    fn a_rate_too_low_is_refused_of_new_servers_alone() {
-        let check = |text| {
-            let network = Network::TradeTracker;
-            Options::new(network, [("requests_per_second", text)])
-                .unwrap()
-                .check_new()
-        };
-        for text in ["0.0009", "1e-20", "1e-400", "0", "x"] {
-            assert!(
-                matches!(check(text), Err(OptionError::Bad { .. })),
-                "{text}"
-            );
-        }
-        for text in ["0.001", "1e-3", "2.5", "10000"] {
-            assert_eq!(check(text), Ok(()), "{text}");
-        }
-        let stored = server(&[("requests_per_second", "1e-20")]).unwrap();
-        assert_eq!(stored.limits.requests_per_second, Some(1e-20));
-    }
-
-    #[test]
-    fn bad_values_are_refused() {
-        for (option, text) in [
-            ("max_in_flight", "0"),
-            ("max_in_flight", "257"),
-            ("max_in_flight", "+4"),
-            ("max_in_flight", ""),
-            ("requests_per_second", "0"),
-            ("requests_per_second", "-1"),
-            ("requests_per_second", "NaN"),
-            ("requests_per_second", "inf"),
-            ("timeout", "10"),
-            ("timeout", "99ms"),
-            ("timeout", "3m"),
-            ("timeout", "-10s"),
-            ("max_attempts", "0"),
-            ("max_attempts", "51"),
-            ("retry_schedule", ""),
-            ("retry_schedule", "5s,,30s"),
-            ("retry_schedule", "5s,31d"),
-            ("retry_schedule", "0s"),
-            ("retry_schedule", "99999999999999999999d"),
-            ("retry_ambiguous", "maybe"),
-            ("paused", ""),
-            ("ca_file", "own.pem"),
-        ] {
-            assert!(
-                matches!(server(&[(option, text)]), Err(OptionError::Bad { .. })),
-                "{option} {text}"
-            );
-        }
-        assert!(matches!(
-            server(&[("sale_url", "http://ts.example/")]),
-            Err(OptionError::NotHttps { option: "sale_url" })
-        ));
-        assert!(server(&[("sale_url", "http://ts.example/"), ("allow_http", "true")]).is_ok());
-        assert!(matches!(
-            server(&[("sale_url", "x")]),
-            Err(OptionError::Url(_))
-        ));
-    }
-
-    #[test]
-    fn unknown_and_missing_options_are_named_with_the_valid_ones() {
-        let error = server(&[("time_out", "10s")]).unwrap_err();
-        assert_eq!(error.to_string(), "invalid option \"time_out\"");
-        assert!(
-            error
-                .hint()
-                .unwrap()
-                .starts_with("Did you mean \"timeout\"? Valid options are campaign_id, ")
-        );
-        let error = Server::parse("s", Network::TradeTracker, [("campaign_id", "1")]).unwrap_err();
-        assert_eq!(error.to_string(), "option \"product_id\" is required");
-        let error = Server::parse(
-            "s",
-            Network::TradeTracker,
-            [("campaign_id", "x"), ("product_id", "1")],
-        )
-        .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid value for option \"campaign_id\": \"x\""
-        );
-    }
-}
+mod tests;

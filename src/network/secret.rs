@@ -1,4 +1,4 @@
-//! A password: how it is kept out of everything that is printed or stored.
+//! Passwords, kept out of everything that is printed or stored.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -4,9 +4,11 @@
 //! their order are the manual's; `vc` is left out when there is no voucher, as in its example,
 //! and every other parameter is there even when empty.
 
-use super::Names;
-use super::options::{OptionError, Options};
-use crate::callback::{Action, Conversion, Lead, PositiveId, Sale};
+use super::options::Options;
+use super::{Account, Network};
+use crate::callback::{Action, Conversion, Lead, Parameters, PositiveId, Sale};
+use crate::mapping::ParameterNames;
+use crate::problem::Problem;
 use crate::url::{BaseUrl, UrlBuilder};
 
 /// Where leads are reported to.
@@ -14,16 +16,22 @@ pub const LEAD_URL: BaseUrl = BaseUrl::from_static("https://tl.tradetracker.net/
 /// Where sales are reported to.
 pub const SALE_URL: BaseUrl = BaseUrl::from_static("https://ts.tradetracker.net/");
 
-/// The options of a server that are TradeTracker's own.
-pub const OPTIONS: &[&str] = &[
-    "campaign_id",
-    "product_id",
-    "tracking_group_id",
-    "lead_url",
-    "sale_url",
-];
+/// The network.
+pub static NETWORK: Network = Network {
+    name: "tradetracker",
+    options: &[
+        "campaign_id",
+        "product_id",
+        "tracking_group_id",
+        "lead_url",
+        "sale_url",
+    ],
+    wants_password: false,
+    actions: &[(Action::Lead, LEAD), (Action::Sale, SALE)],
+    read_account: |options| Ok(Box::new(Campaign::read(options)?)),
+};
 
-const LEAD: Names = Names {
+const LEAD: ParameterNames = ParameterNames {
     known: &[
         "transaction_id",
         "click_id",
@@ -37,7 +45,7 @@ const LEAD: Names = Names {
     open: false,
 };
 
-const SALE: Names = Names {
+const SALE: ParameterNames = ParameterNames {
     known: &[
         "transaction_id",
         "amount",
@@ -53,18 +61,9 @@ const SALE: Names = Names {
     open: false,
 };
 
-/// The parameters of an action.
-pub fn names(action: Action) -> Option<Names> {
-    match action {
-        Action::Lead => Some(LEAD),
-        Action::Sale => Some(SALE),
-        Action::Edit => None,
-    }
-}
-
 /// A campaign, and where to report to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Account {
+#[derive(Debug)]
+pub struct Campaign {
     /// `cid`
     pub campaign_id: PositiveId,
     /// `pid`, unless the conversion has one of its own.
@@ -77,12 +76,41 @@ pub struct Account {
     pub sale_url: BaseUrl,
 }
 
-impl Account {
-    /// Reads TradeTracker's own options.
-    pub fn parse(options: &mut Options) -> Result<Account, OptionError> {
-        Ok(Account {
-            campaign_id: options.required("campaign_id", PositiveId::parse)?,
-            product_id: options.required("product_id", PositiveId::parse)?,
+impl Account for Campaign {
+    fn network(&self) -> &'static Network {
+        &NETWORK
+    }
+
+    fn check_constant(&self, name: &str, text: &str) -> Result<(), Problem> {
+        match name {
+            "product_id" => PositiveId::parse(name, text).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Problem> {
+        match action {
+            Action::Lead => Ok(self.lead_url(&Lead::parse(parameters)?)),
+            Action::Sale => Ok(self.sale_url(&Sale::parse(parameters)?)),
+            Action::Edit => Err(NETWORK.no_such_action(action)),
+        }
+    }
+
+    fn check_parameters(&self, action: Action, parameters: &Parameters) -> Result<(), Problem> {
+        match action {
+            Action::Lead => Lead::parse(parameters).map(drop),
+            Action::Sale => Sale::parse(parameters).map(drop),
+            Action::Edit => Err(NETWORK.no_such_action(action)),
+        }
+    }
+}
+
+impl Campaign {
+    fn read(options: &Options) -> Result<Campaign, Problem> {
+        let id = |name| options.id(name)?.ok_or_else(|| options.missing(name));
+        Ok(Campaign {
+            campaign_id: id("campaign_id")?,
+            product_id: id("product_id")?,
             tracking_group_id: options.text("tracking_group_id").to_owned(),
             lead_url: options.base_url("lead_url")?.unwrap_or(LEAD_URL),
             sale_url: options.base_url("sale_url")?.unwrap_or(SALE_URL),
@@ -131,9 +159,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Network, Server};
+    use super::super::Server;
     use super::*;
-    use crate::callback::Parameters;
     use proptest::prelude::*;
 
     const CLICK_ID: &str = "0::12345::reference::::1405418672";
@@ -141,7 +168,7 @@ mod tests {
     fn url(options: &[(&str, &str)], action: Action, parameters: &[(&str, &str)]) -> String {
         let required = [("campaign_id", "1234"), ("product_id", "56")];
         let options = required.iter().chain(options).copied();
-        let server = Server::parse("games_nl", Network::TradeTracker, options).unwrap();
+        let server = Server::parse("games_nl", &NETWORK, options).unwrap();
         let parameters: Parameters = parameters.iter().copied().collect();
         server.url(action, &parameters).unwrap()
     }
@@ -204,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_receiver_reads_what_was_said(
+        fn the_receiver_reads_what_was_sent(
             transaction in "[^\\pC ][^\\pC]{0,30}",
             voucher in "[^\0]{0,15}[^\0\\s][^\0]{0,15}",
             description in "[^\0]{0,30}",

@@ -426,13 +426,6 @@ select t.tgname::text, c.relname::text, named.server, f.proname::text, t.tgargs
 order by t.oid"
 );
 
-/// The names of all servers, each with its wrapper's. It may run with its caller's search path, in
-/// which somebody's own operators may come first.
-pub const SERVER_NAMES: &str = "
-select s.srvname::pg_catalog.text, w.fdwname::pg_catalog.text
-from pg_catalog.pg_foreign_server s
-join pg_catalog.pg_foreign_data_wrapper w on w.oid operator(pg_catalog.=) s.srvfdw";
-
 /// Whether the extension is in this database, with its tables.
 #[allow(unsafe_code)]
 pub fn exists() -> bool {

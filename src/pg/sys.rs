@@ -2,6 +2,7 @@
 
 pub mod cursor;
 pub mod database;
+pub mod foreign_server;
 pub mod invalidation;
 pub mod latch;
 pub mod memory;

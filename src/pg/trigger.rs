@@ -22,7 +22,7 @@ mod preview;
 mod row;
 mod when;
 
-pub use definition::{Column, Definition, TriggerProblem, place};
+pub use definition::{Column, Definition, place};
 pub use plan::{Outcome, Plan, plan_of};
 pub use when::When;
 
@@ -70,7 +70,7 @@ fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()> {
             action,
         };
         if let Err(problem) = definition.check_timing() {
-            return Err(report_in(&definition.place(), &problem));
+            return Err(report_in(&definition.place(), problem));
         }
         if !settings::enabled() || !is_to_be_reported(&definition) {
             return Ok(());

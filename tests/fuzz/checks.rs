@@ -9,18 +9,18 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::Uri;
 use pgrx_ext::callback::{Action, Edit, Parameters};
 use pgrx_ext::click_id::{ClickId, Form, MAX_LENGTH, TradeTrackerId, network_of};
 use pgrx_ext::delivery::retry::{Fate, RetryPolicy, fate, parse_retry_after};
 use pgrx_ext::delivery::{Answer, Reply, Verdict};
-use pgrx_ext::mapping::{Mapping, Names, Piece};
+use pgrx_ext::mapping::{Mapping, ParameterNames, Piece};
 use pgrx_ext::network::linktrust::bulk_file::{self, ColumnSet, Writer};
-use pgrx_ext::network::postback::template::{Template, Unfilled};
+use pgrx_ext::network::postback::template::Template;
 use pgrx_ext::network::secret::Secret;
 use pgrx_ext::network::{MAX_URL, Network, Server, linktrust};
 use pgrx_ext::problem::Problem;
 use pgrx_ext::url::{BaseUrl, decode, encode, query_parameter};
-use ureq::http::Uri;
 
 /// A check: what it is called, and the function.
 pub type Check = (&'static str, fn(&[u8]));
@@ -44,12 +44,12 @@ fn text(input: &[u8]) -> Option<&str> {
 }
 
 /// A problem can be told, and stays on its line wherever it is told.
-fn check_problem(problem: &dyn Problem) {
+fn check_problem(problem: &Problem) {
     let told = [
         problem.one_line(),
-        problem.to_string(),
-        problem.detail().unwrap_or_default(),
-        problem.hint().unwrap_or_default(),
+        problem.message.clone(),
+        problem.detail.clone().unwrap_or_default(),
+        problem.hint.clone().unwrap_or_default(),
     ];
     for text in told {
         assert!(!text.contains(char::is_control), "{text:?}");
@@ -129,7 +129,7 @@ pub fn percent(input: &[u8]) {
 /// Nothing is delivered that does not say `Succeeded` True, and nothing of the password is kept.
 pub fn answer(input: &[u8]) {
     let body = String::from_utf8_lossy(input).into_owned();
-    let read = linktrust::answer::Answer::parse(&body);
+    let read = linktrust::answer::TransactionAnswer::parse(&body);
     if let Err(problem) = &read {
         check_problem(problem);
     }
@@ -137,7 +137,7 @@ pub fn answer(input: &[u8]) {
         .into_iter()
         .collect();
     let options = [("url", "https://t.example")];
-    let server = Server::parse("lt", Network::LinkTrust, options).unwrap();
+    let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
     let password = Secret::new("s3cret&").unwrap();
     for status in [200, 302, 404, 503] {
         let reply = |body: String| {
@@ -219,24 +219,22 @@ pub fn file(input: &[u8]) {
 pub fn mapping(input: &[u8]) {
     let Some(given) = text(input) else { return };
     for network in Network::ALL {
-        for action in Action::ALL {
-            if let Ok(names) = network.names(action) {
-                check_mapping(given, names);
-            }
+        for (_, names) in network.actions {
+            check_mapping(given, *names);
         }
     }
-    check_mapping(given, Names::ANY);
+    check_mapping(given, ParameterNames::ANY);
 }
 
-fn check_mapping(given: &str, names: Names) {
+fn check_mapping(given: &str, names: ParameterNames) {
     let mapping = match Mapping::parse(given.split('\n'), names) {
         Ok(mapping) => mapping,
         Err(problem) => return check_problem(&problem),
     };
     let arguments: Vec<String> = mapping
         .parameters()
-        .map(|(name, template)| {
-            let pieces = template.pieces().iter();
+        .map(|(name, value)| {
+            let pieces = value.pieces().iter();
             let text: String = pieces.map(written).collect();
             format!("{name}={text}")
         })
@@ -297,7 +295,7 @@ pub fn template(input: &[u8]) {
     let url = match fill(value) {
         Ok(url) => url,
         Err(problem) => {
-            assert!(matches!(problem, Unfilled::DotSegment { .. }));
+            assert!(problem.message.ends_with("cannot be in the path"));
             return check_problem(&problem);
         }
     };

@@ -1,4 +1,4 @@
-//! What LinkTrust answers to an edit: a small XML document, read tolerantly.
+//! LinkTrust's answer to an edit: a small XML document, read tolerantly.
 //!
 //! ```text
 //! LinkTrust > ApiResponse > Succeeded                      True or False
@@ -13,8 +13,6 @@
 //!
 //! No DTD, no entities but XML's five and numeric ones, at most [`MOST_BYTES`] and
 //! [`MOST_DEPTH`].
-
-use std::fmt;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
@@ -33,14 +31,14 @@ const _: () = assert!(MOST_BYTES < MOST_READ);
 /// was forgotten.
 pub const MOST_DEPTH: usize = 32;
 
-/// An answer, as far as it could be read. What is missing is `""`.
+/// An answer of LinkTrust, as far as it could be read. What is missing is `""`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// Whether the transaction was changed.
+pub struct TransactionAnswer {
+    /// Whether the conversion was changed.
     pub succeeded: bool,
-    /// `permanent`, or another word for why it was not.
+    /// `permanent`, or another kind of error.
     pub error_type: String,
-    /// Why it was not.
+    /// The error's message.
     pub message: String,
     /// What LinkTrust understood.
     pub supplied: Supplied,
@@ -67,40 +65,9 @@ pub struct Supplied {
     pub reason: String,
 }
 
-/// Why a text is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// More than [`MOST_BYTES`].
-    TooLong,
-    /// Deeper than [`MOST_DEPTH`].
-    TooDeep,
-    /// It declares a document type.
-    DocumentType,
-    /// `Succeeded` is neither True nor False, or both.
-    NoVerdict,
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an answer of LinkTrust")
-    }
-}
-
-impl Problem for Unreadable {
-    fn class(&self) -> Class {
-        Class::InvalidParameter
-    }
-
-    fn detail(&self) -> Option<String> {
-        Some(match self {
-            Unreadable::TooLong => format!("It has more than {MOST_BYTES} bytes."),
-            Unreadable::TooDeep => format!("It has more than {MOST_DEPTH} levels."),
-            Unreadable::DocumentType => "It declares a document type.".to_owned(),
-            Unreadable::NoVerdict => {
-                "It has no element \"Succeeded\" that is True or False.".to_owned()
-            }
-        })
-    }
+/// The problem of a text that is no answer.
+fn unreadable(detail: impl Into<String>) -> Problem {
+    Problem::new(Class::InvalidParameter, "not an answer of LinkTrust").detail(detail)
 }
 
 /// Which part of an answer an element is in.
@@ -135,7 +102,7 @@ struct Open {
 /// An answer under construction.
 #[derive(Default)]
 struct Draft {
-    answer: Answer,
+    answer: TransactionAnswer,
     succeeded: Option<bool>,
     contradicts_itself: bool,
 }
@@ -145,7 +112,7 @@ impl Draft {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let text = text.trim();
         let supplied = &mut self.answer.supplied;
-        let place = match part {
+        let field = match part {
             Part::Response if is("Succeeded") => return self.take_succeeded(text),
             Part::Error if is("Type") => &mut self.answer.error_type,
             Part::Error if is("Message") => &mut self.answer.message,
@@ -159,8 +126,8 @@ impl Draft {
             Part::Supplied if is("REASON") => &mut supplied.reason,
             _ => return,
         };
-        if place.is_empty() {
-            text.clone_into(place);
+        if field.is_empty() {
+            text.clone_into(field);
         }
     }
 
@@ -176,17 +143,17 @@ impl Draft {
     }
 }
 
-impl Answer {
+impl TransactionAnswer {
     /// Reads an answer's body.
     ///
     /// ```
-    /// use pgrx_ext::network::linktrust::answer::Answer;
+    /// use pgrx_ext::network::linktrust::answer::TransactionAnswer;
     /// let body = "<LinkTrust><ApiResponse><Succeeded>True</Succeeded></ApiResponse></LinkTrust>";
-    /// assert!(Answer::parse(body).unwrap().succeeded);
+    /// assert!(TransactionAnswer::parse(body).unwrap().succeeded);
     /// ```
-    pub fn parse(body: &str) -> Result<Answer, Unreadable> {
+    pub fn parse(body: &str) -> Result<TransactionAnswer, Problem> {
         if body.len() > MOST_BYTES {
-            return Err(Unreadable::TooLong);
+            return Err(unreadable(format!("It has more than {MOST_BYTES} bytes.")));
         }
         let mut reader = Reader::from_str(body);
         let config = reader.config_mut();
@@ -200,7 +167,7 @@ impl Answer {
             let text = match &event {
                 Ok(Event::Start(start)) => {
                     if open.len() == MOST_DEPTH {
-                        return Err(Unreadable::TooDeep);
+                        return Err(unreadable(format!("It has more than {MOST_DEPTH} levels.")));
                     }
                     let name = start.local_name().into_inner().to_owned();
                     let text = String::new();
@@ -219,7 +186,9 @@ impl Answer {
                     }
                     continue;
                 }
-                Ok(Event::DocType(_)) => return Err(Unreadable::DocumentType),
+                Ok(Event::DocType(_)) => {
+                    return Err(unreadable("It declares a document type."));
+                }
                 Ok(Event::Eof) | Err(_) => break,
                 Ok(_) => continue,
             };
@@ -228,11 +197,14 @@ impl Answer {
             }
         }
         match draft.succeeded {
-            Some(succeeded) if !draft.contradicts_itself => Ok(Answer {
+            Some(succeeded) if !draft.contradicts_itself => Ok(TransactionAnswer {
                 succeeded,
                 ..draft.answer
             }),
-            _ => Err(Unreadable::NoVerdict),
+            // None, neither True nor False, or both.
+            _ => Err(unreadable(
+                "It has no element \"Succeeded\" that is True or False.",
+            )),
         }
     }
 }
@@ -273,9 +245,9 @@ fn append_reference(text: &mut String, reference: &BytesRef) {
 }
 
 impl Supplied {
-    /// What LinkTrust understood otherwise than it was sent, a phrase each.
+    /// The values that LinkTrust understood otherwise than they were sent, a phrase each.
     ///
-    /// An empty value says nothing: the manual's sample of a success repeats no identification.
+    /// Empty values are passed over: the manual's sample of a success repeats no identification.
     pub fn differences(&self, sent: &Edit) -> Vec<String> {
         let (transaction_id, click_id, reference, campaign) = match &sent.identification {
             Identification::TransactionId(id) => (*id, "", "", String::new()),
@@ -336,179 +308,4 @@ fn same(name: &str, theirs: &str, ours: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::callback::Parameters;
-    use proptest::prelude::*;
-
-    /// The manual's samples, byte for byte.
-    const SUCCESS: &str = include_str!("../../../tests/data/linktrust_success.xml");
-    const FAILURE: &str = include_str!("../../../tests/data/linktrust_failure.xml");
-
-    fn wrapped(inner: &str) -> String {
-        format!("<LinkTrust><ApiResponse>{inner}</ApiResponse></LinkTrust>")
-    }
-
-    #[test]
-    fn the_manuals_success_is_read() {
-        let answer = Answer::parse(SUCCESS).unwrap();
-        assert!(answer.succeeded);
-        assert_eq!(answer.error_type, "");
-        assert_eq!(
-            answer.supplied,
-            Supplied {
-                affiliate_payout: "0.00".into(),
-                merchant_payout: "0.00".into(),
-                approved: "no".into(),
-                ..Supplied::default()
-            }
-        );
-    }
-
-    #[test]
-    fn the_manuals_failure_is_read_although_it_is_not_well_formed() {
-        assert_eq!(
-            Answer::parse(FAILURE).unwrap(),
-            Answer {
-                succeeded: false,
-                error_type: "permanent".into(),
-                message: "Permanent Failure: Invalid authentication credentials.".into(),
-                supplied: Supplied::default(),
-            }
-        );
-    }
-
-    #[test]
-    fn damage_is_tolerated_where_the_verdict_is_clear() {
-        for (body, succeeded) in [
-            (wrapped("<Succeeded>True</Succeeded>"), true),
-            (wrapped("<succeeded> TRUE\n</succeeded>"), true),
-            (wrapped("<Succeeded><![CDATA[True]]></Succeeded>"), true),
-            (wrapped("<Succeeded>&#84;rue</Succeeded>"), true),
-            (
-                wrapped("<Succeeded>False</Succeeded></Nothing><a b=c>"),
-                false,
-            ),
-            (wrapped("<Succeeded><Succeeded>False</Succeeded>"), false),
-            (
-                "\u{feff}<ApiResponse><Succeeded>True</Succeeded><Supp".into(),
-                true,
-            ),
-            (SUCCESS.replace('\n', "\r\n"), true),
-            (
-                SUCCESS.replace("<CID></CID>", "<CID>a & b &nbsp;</CID>"),
-                true,
-            ),
-            (SUCCESS.replace("UTF-8", "UTF-16"), true),
-        ] {
-            let read = Answer::parse(&body).map(|answer| answer.succeeded);
-            assert_eq!(read, Ok(succeeded), "{body}");
-        }
-    }
-
-    #[test]
-    fn whatever_is_no_answer_is_said_to_be_none() {
-        use Unreadable::*;
-        let deep = "<x>".repeat(MOST_DEPTH + 1);
-        let bomb = format!(
-            "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]>{}",
-            wrapped("<Succeeded>True</Succeeded>")
-        );
-        for (body, problem) in [
-            ("", NoVerdict),
-            ("OK", NoVerdict),
-            ("<html><body>Succeeded: True</body></html>", NoVerdict),
-            ("<Succeeded>True</Succeeded>", NoVerdict),
-            (&wrapped("<Succeeded>True"), NoVerdict),
-            (&wrapped("<Succeeded>&yes;</Succeeded>"), NoVerdict),
-            (
-                &wrapped("<Succeeded>True</Succeeded><Succeeded>False</Succeeded>"),
-                NoVerdict,
-            ),
-            (
-                &wrapped("<Succeeded></Succeeded><Succeeded>True</Succeeded>"),
-                NoVerdict,
-            ),
-            (
-                &wrapped("<SuppliedValues><Succeeded>True</Succeeded></SuppliedValues>"),
-                NoVerdict,
-            ),
-            (&wrapped("<!-- <Succeeded>True</Succeeded> -->"), NoVerdict),
-            (&bomb, DocumentType),
-            (&deep, TooDeep),
-            (&"x".repeat(10 << 20), TooLong),
-        ] {
-            let shown = &body[..body.len().min(200)];
-            assert_eq!(Answer::parse(body), Err(problem), "{shown}");
-        }
-    }
-
-    #[test]
-    fn references_are_resolved_and_foreign_ones_stay() {
-        let body = wrapped(
-            "<Succeeded>False</Succeeded><Error><Message>a &lt;b&gt; &amp; &quot;c&apos; &#233;&#xe9; &nbsp;</Message></Error>",
-        );
-        let answer = Answer::parse(&body).unwrap();
-        assert_eq!(answer.message, "a <b> & \"c' éé &nbsp;");
-    }
-
-    #[test]
-    fn values_that_were_understood_otherwise_are_named() {
-        let said: Parameters = [
-            ("transaction_id", "T-1"),
-            ("approved", "no"),
-            ("affiliate_payout", "1.5"),
-        ]
-        .into_iter()
-        .collect();
-        let sent = Edit::parse(&said, None).unwrap();
-        let mut supplied = Supplied {
-            transaction_id: "T-1".into(),
-            affiliate_payout: "1.50".into(),
-            approved: "No".into(),
-            ..Supplied::default()
-        };
-        assert_eq!(supplied.differences(&sent), Vec::<String>::new());
-        supplied.affiliate_payout = "1.5000".into();
-        assert_eq!(supplied.differences(&sent), Vec::<String>::new());
-        supplied.affiliate_payout = "150".into();
-        supplied.merchant_payout = "0.00".into();
-        assert_eq!(
-            supplied.differences(&sent),
-            [
-                "AP is \"150\", sent was \"1.50\"",
-                "MP is \"0.00\", which was not sent"
-            ]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics_or_succeeds_without_saying_so(
-            text in "\\PC*|(<|>|/|&|;|#|!|\\[|\\]|-|True|False|Succeeded|ApiResponse|Error|DOCTYPE| |\"|\\?){0,60}"
-        ) {
-            if let Ok(answer) = Answer::parse(&text) {
-                prop_assert!(!answer.succeeded || text.to_ascii_lowercase().contains("succeeded"));
-            }
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Answer::parse(&String::from_utf8_lossy(&bytes));
-        }
-
-        #[test]
-        fn a_damaged_failure_never_succeeds(at in 0..FAILURE.len(), with in "\\PC{0,3}|</?[A-Z]{1,3}>", cut in 0..9usize) {
-            let end = (at + cut).min(FAILURE.len());
-            let body = format!("{}{with}{}", &FAILURE[..at], &FAILURE[end..]);
-            prop_assert!(!Answer::parse(&body).is_ok_and(|answer| answer.succeeded));
-        }
-
-        #[test]
-        fn a_truncated_success_succeeds_only_after_its_verdict(at in 0..SUCCESS.len()) {
-            let whole = SUCCESS.find("</Succeeded>").unwrap() + "</Succeeded>".len();
-            let read = Answer::parse(&SUCCESS[..at]).is_ok_and(|answer| answer.succeeded);
-            prop_assert_eq!(read, at >= whole);
-        }
-    }
-}
+mod tests;

@@ -12,9 +12,10 @@ use pgrx::nullable::Nullable;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::click_id::{ClickId, ClickIdError, ClickIdProblem, Form, TradeTrackerId, network_of};
+use crate::click_id::{ClickId, Form, TradeTrackerId, network_of};
 use crate::pg::error::PgResult;
 use crate::pg::sys::text::Text;
+use crate::problem::Problem;
 use crate::url::query_parameter;
 
 /// A value of the SQL type `s2s.click_id`.
@@ -79,18 +80,10 @@ fn form_of(typmod: i32) -> Option<Form> {
     Form::ALL.get(place).copied()
 }
 
-fn parse(text: &str, typmod: i32) -> Result<ClickId<'_>, ClickIdError> {
+fn parse(text: &str, typmod: i32) -> Result<ClickId<'_>, Problem> {
     match form_of(typmod) {
         Some(form) => ClickId::parse_as(text, form),
         None => ClickId::parse(text),
-    }
-}
-
-fn not_utf8(bytes: &[u8]) -> ClickIdError {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    ClickIdError {
-        text,
-        problem: ClickIdProblem::NotUtf8,
     }
 }
 
@@ -100,7 +93,9 @@ fn click_id_in<'a>(
     _element: pg_sys::Oid,
     typmod: i32,
 ) -> PgResult<StoredClickId<'a>> {
-    let text = text.to_str().map_err(|_| not_utf8(text.to_bytes()))?;
+    let text = text
+        .to_str()
+        .map_err(|_| ClickId::not_utf8(text.to_bytes()))?;
     Ok(parse(text, typmod)?.into())
 }
 
@@ -116,12 +111,14 @@ fn click_id_recv(
     let text = unsafe {
         let buffer = message
             .get_mut::<pg_sys::StringInfoData>()
-            .ok_or_else(|| not_utf8(&[]))?;
+            .ok_or_else(|| ClickId::not_utf8(&[]))?;
         let mut length = 0;
         let text = pg_sys::pq_getmsgtext(buffer, buffer.len - buffer.cursor, &mut length);
         CStr::from_ptr(text)
     };
-    let text = text.to_str().map_err(|_| not_utf8(text.to_bytes()))?;
+    let text = text
+        .to_str()
+        .map_err(|_| ClickId::not_utf8(text.to_bytes()))?;
     Ok(StoredClickId(Cow::Owned(
         parse(text, typmod)?.into_text().into_owned(),
     )))
@@ -158,12 +155,7 @@ fn click_id_check_form<'a>(
     _explicit: bool,
 ) -> PgResult<StoredClickId<'a>> {
     if let Some(form) = form_of(typmod) {
-        ClickId::from_stored(id.as_str().into())
-            .check_form(form)
-            .map_err(|problem| ClickIdError {
-                text: id.as_str().to_owned(),
-                problem,
-            })?;
+        ClickId::from_stored(id.as_str().into()).check_form(form)?;
     }
     Ok(id)
 }

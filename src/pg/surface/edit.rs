@@ -6,9 +6,9 @@ use pgrx::datum::JsonB;
 use pgrx::prelude::*;
 
 use crate::callback::edit::Edit;
-use crate::callback::{Action, Invalid, Parameters, Reason};
-use crate::network::linktrust::Account;
-use crate::network::linktrust::answer::Answer;
+use crate::callback::{Action, Parameters, missing};
+use crate::network::linktrust::EditPage;
+use crate::network::linktrust::answer::TransactionAnswer;
 use crate::network::postback::template::Template;
 use crate::network::secret::Secret;
 use crate::pg::error::PgResult;
@@ -32,12 +32,11 @@ fn linktrust_edit_url(
     execute_affiliate_pixel: default!(Option<bool>, "NULL"),
     reason: default!(Option<&str>, "NULL"),
 ) -> PgResult<String> {
-    let missing = |parameter| Invalid::new(parameter, "", Reason::Missing);
     let url = tracking_url.ok_or_else(|| missing("tracking_url"))?;
     let password = password
         .and_then(Secret::new)
         .ok_or_else(|| missing("password"))?;
-    let account = Account::new(BaseUrl::parse("tracking_url", url)?, None);
+    let account = EditPage::new(BaseUrl::parse("tracking_url", url)?, None);
     let said = edit(
         transaction_id,
         &click_id,
@@ -50,7 +49,7 @@ fn linktrust_edit_url(
         reason,
     );
     let url = account.edit_url(&Edit::parse(&said, None)?);
-    Ok(Account::url_as_sent(&url, &password))
+    Ok(EditPage::url_as_sent(&url, &password))
 }
 
 #[pg_extern(schema = "s2s", stable, parallel_safe)]
@@ -173,12 +172,12 @@ fn linktrust_answer(
     >,
     pgrx::pg_sys::panic::ErrorReport,
 > {
-    let Answer {
+    let TransactionAnswer {
         succeeded,
         error_type,
         message,
         supplied,
-    } = Answer::parse(xml)?;
+    } = TransactionAnswer::parse(xml)?;
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     Ok(TableIterator::once((
         succeeded,

@@ -4,16 +4,17 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
-use crate::callback::{Action, Edit, Invalid, Parameters, Reason};
+use crate::callback::{Action, Edit, Parameters, missing};
 use crate::delivery::Callback;
+use crate::network::Server;
 use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
-use crate::network::{NoPassword, Server};
+use crate::network::linktrust::{EditPage, NETWORK};
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::process::worker::sql;
 use crate::pg::queue::{self, Bulk, Entry};
 use crate::pg::server;
 use crate::pg::sys::result_set::Rows;
-use crate::problem::Problem;
+use crate::problem::{Class, Problem, Quoted};
 
 /// The server's queued edits as a file, in the order of queueing. They stay queued.
 ///
@@ -32,10 +33,8 @@ fn linktrust_file(
 ) -> PgResult<String> {
     let chosen = identification.map(ColumnSet::from_parameter).transpose()?;
     let server = server::find_own(server)?;
-    let account = server::linktrust_account(&server)?;
-    let password = server::password(&server.name).ok_or_else(|| NoPassword {
-        server: server.name.clone(),
-    })?;
+    let account = account(&server)?;
+    let password = server::password(&server.name).ok_or_else(|| server.no_password())?;
 
     let mut writer = chosen
         .map(|columns| Writer::new(columns, &password))
@@ -58,7 +57,7 @@ fn linktrust_file(
             None => writer.insert(Writer::new(columns, &password)?),
         };
         let written = writer.write(&edit);
-        written.map_err(|problem| report_in(&format!("callback {id}"), &problem))
+        written.map_err(|problem| report_in(&format!("callback {id}"), problem))
     })?;
     left_out.warn();
     let writer = match writer {
@@ -68,15 +67,24 @@ fn linktrust_file(
     Ok(writer.finish())
 }
 
+/// What LinkTrust knows of a server; an error if it is of another network.
+fn account(server: &Server) -> Result<&EditPage, Problem> {
+    server.account().ok_or_else(|| {
+        let (name, network) = (Quoted(&server.name), server.network().name);
+        let message = format!("server {name} is of {network}, not of {}", NETWORK.name);
+        Problem::new(Class::InvalidParameter, message)
+    })
+}
+
 /// Edits that cannot be written since they cannot be sent.
 #[derive(Default)]
 struct LeftOut {
     count: u64,
-    first: Option<(i64, Invalid)>,
+    first: Option<(i64, Problem)>,
 }
 
 impl LeftOut {
-    fn add(&mut self, id: i64, problem: Invalid) {
+    fn add(&mut self, id: i64, problem: Problem) {
         self.count += 1;
         self.first.get_or_insert((id, problem));
     }
@@ -154,8 +162,8 @@ fn linktrust_load(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> PgResult<()> {
     let server = server::find(server)?;
-    server::linktrust_account(&server)?;
-    let file = file.ok_or_else(|| Invalid::new("file", "", Reason::Missing))?;
+    account(&server)?;
+    let file = file.ok_or_else(|| missing("file"))?;
     let lines = read(file)?;
     // SAFETY: this is the call, of a function that returns a table.
     let mut rows = unsafe { Rows::of_call(fcinfo)? };

@@ -8,9 +8,8 @@
 use pgrx::datum::JsonB;
 use pgrx::prelude::*;
 
-use crate::callback::{
-    Action, Fields, Invalid, Lead, Parameters, PositiveId, Reason, Sale, is_organic,
-};
+use crate::callback::{Action, Fields, Lead, Parameters, PositiveId, Sale, is_organic, missing};
+use crate::mapping::unknown_parameter;
 use crate::network::{Server, tradetracker};
 use crate::pg::error::PgResult;
 use crate::pg::queue::{self, Entry};
@@ -18,7 +17,7 @@ use crate::pg::server;
 use crate::pg::surface::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::{Text, or_empty};
-use crate::problem::Problem;
+use crate::problem::{Class, Problem, Quoted};
 use crate::url::{self, BaseUrl};
 
 #[pg_extern(schema = "s2s", immutable, strict, parallel_safe)]
@@ -87,15 +86,15 @@ fn tradetracker_account(
     campaign_id: Option<i64>,
     product_id: Option<i64>,
     base_url: Option<&str>,
-) -> PgResult<tradetracker::Account> {
+) -> PgResult<tradetracker::Campaign> {
     let id = |parameter, number: Option<i64>| match number {
         Some(number) => PositiveId::new(parameter, number),
-        None => Err(Invalid::new(parameter, "", Reason::Missing)),
+        None => Err(missing(parameter)),
     };
     let base = base_url
         .map(|text| BaseUrl::parse("base_url", text))
         .transpose()?;
-    Ok(tradetracker::Account {
+    Ok(tradetracker::Campaign {
         campaign_id: id("campaign_id", campaign_id)?,
         product_id: id("product_id", product_id)?,
         tracking_group_id: String::new(),
@@ -264,7 +263,7 @@ fn set_further<'a>(
     product_id: Option<i64>,
     parameters: &'a Option<JsonB>,
 ) -> PgResult<()> {
-    let names = server.names(action)?;
+    let names = server.parameter_names(action)?;
     if let Some(number) = product_id {
         said.set("product_id", number.to_string());
     }
@@ -273,10 +272,11 @@ fn set_further<'a>(
     };
     for (name, text) in texts(json)? {
         if !names.open && !names.known.contains(&name) {
-            return Err(further(FurtherProblem::Unknown(name, names.known)));
+            return Err(unknown_parameter(name, names).into());
         }
         if !said.get(name).is_empty() {
-            return Err(further(FurtherProblem::Twice(name)));
+            let message = format!("parameter {} is given twice", Quoted(name));
+            return Err(Problem::new(Class::InvalidParameter, message).into());
         }
         said.set(name, text);
     }
@@ -286,7 +286,8 @@ fn set_further<'a>(
 /// Names and texts of a JSON object; null is no text.
 pub fn texts(json: &serde_json::Value) -> PgResult<Vec<(&str, String)>> {
     let Some(object) = json.as_object() else {
-        return Err(further(FurtherProblem::NotAnObject));
+        let message = "parameters is not a JSON object";
+        return Err(Problem::new(Class::InvalidParameter, message).into());
     };
     let mut texts = Vec::with_capacity(object.len());
     for (name, value) in object {
@@ -295,63 +296,12 @@ pub fn texts(json: &serde_json::Value) -> PgResult<Vec<(&str, String)>> {
             serde_json::Value::String(text) => text.clone(),
             serde_json::Value::Number(number) => number.to_string(),
             serde_json::Value::Bool(boolean) => boolean.to_string(),
-            _ => return Err(further(FurtherProblem::Nested(name))),
+            _ => {
+                let message = format!("parameter {} is not a text", Quoted(name));
+                return Err(Problem::new(Class::InvalidParameter, message).into());
+            }
         };
         texts.push((name.as_str(), text));
     }
     Ok(texts)
-}
-
-/// What can be wrong with the argument `parameters`.
-enum FurtherProblem<'a> {
-    NotAnObject,
-    Nested(&'a str),
-    Unknown(&'a str, &'static [&'static str]),
-    Twice(&'a str),
-}
-
-fn further(problem: FurtherProblem) -> pgrx::pg_sys::panic::ErrorReport {
-    crate::pg::error::report(&problem)
-}
-
-impl std::fmt::Display for FurtherProblem<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FurtherProblem::NotAnObject => f.write_str("parameters is not a JSON object"),
-            FurtherProblem::Nested(name) => {
-                write!(
-                    f,
-                    "parameter {} is not a text",
-                    crate::problem::Quoted(name)
-                )
-            }
-            FurtherProblem::Unknown(name, _) => {
-                write!(f, "unknown parameter: {}", crate::problem::Quoted(name))
-            }
-            FurtherProblem::Twice(name) => {
-                write!(
-                    f,
-                    "parameter {} is given twice",
-                    crate::problem::Quoted(name)
-                )
-            }
-        }
-    }
-}
-
-impl Problem for FurtherProblem<'_> {
-    fn class(&self) -> crate::problem::Class {
-        crate::problem::Class::InvalidParameter
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            FurtherProblem::Unknown(name, known) => Some(crate::problem::did_you_mean(
-                "parameters",
-                name,
-                known.iter().copied(),
-            )),
-            _ => None,
-        }
-    }
 }

@@ -58,7 +58,7 @@ fn check_new_triggers() -> PgResult<()> {
         with_trigger(trigger, table, |definition| {
             definition
                 .check()
-                .map_err(|problem| report_in(&definition.place(), &problem))?;
+                .map_err(|problem| report_in(&definition.place(), problem))?;
             warn_of_no_password(definition);
             Ok(())
         })?;
@@ -105,6 +105,6 @@ fn warn_of_no_password(definition: &Definition) {
     let arguments = definition.arguments();
     let server = arguments.first().map(String::as_str).unwrap_or_default();
     if let Some(problem) = server::lacks_password(server) {
-        report_in(&definition.place(), &problem).report(PgLogLevel::WARNING);
+        report_in(&definition.place(), problem).report(PgLogLevel::WARNING);
     }
 }

@@ -5,12 +5,11 @@ use std::ffi::CStr;
 use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::callback::Action;
-use crate::mapping::{Mapping, MappingError, Names};
-use crate::network::NoSuchAction;
+use crate::mapping::{Mapping, ParameterNames};
 use crate::pg::queue;
-use crate::pg::server::{self, ServerProblem};
+use crate::pg::server;
 use crate::pg::trigger::earlier;
-use crate::problem::{Class, Problem};
+use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
 
 /// What a trigger is compiled from: copied out of the relation cache.
 pub struct Definition<'a> {
@@ -20,79 +19,6 @@ pub struct Definition<'a> {
     pub table: pg_sys::Relation,
     /// What it reports.
     pub action: Action,
-}
-
-/// Why a trigger cannot work.
-pub enum TriggerProblem {
-    /// No arguments at all, or an empty server name.
-    NoServer,
-    /// Its server cannot be used.
-    Server(ServerProblem),
-    /// Its server's network does not have the action.
-    NoSuchAction(NoSuchAction),
-    /// Its arguments make no mapping.
-    Mapping(MappingError),
-    /// BEFORE, INSTEAD OF, DELETE, TRUNCATE, or on a view.
-    Timing(&'static str),
-    /// Statement level without the new rows.
-    NoTransitionTable,
-}
-
-impl std::fmt::Display for TriggerProblem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            TriggerProblem::NoServer => f.write_str("the first argument must be a server"),
-            TriggerProblem::Server(problem) => problem.fmt(f),
-            TriggerProblem::NoSuchAction(problem) => problem.fmt(f),
-            TriggerProblem::Mapping(problem) => problem.fmt(f),
-            TriggerProblem::Timing(what) => write!(f, "{what} is not supported"),
-            TriggerProblem::NoTransitionTable => {
-                f.write_str("a FOR EACH STATEMENT trigger needs a transition table")
-            }
-        }
-    }
-}
-
-impl TriggerProblem {
-    fn inner(&self) -> Option<&dyn Problem> {
-        match self {
-            TriggerProblem::Server(problem) => Some(problem),
-            TriggerProblem::NoSuchAction(problem) => Some(problem),
-            TriggerProblem::Mapping(problem) => Some(problem),
-            TriggerProblem::NoServer
-            | TriggerProblem::Timing(_)
-            | TriggerProblem::NoTransitionTable => None,
-        }
-    }
-}
-
-impl Problem for TriggerProblem {
-    fn class(&self) -> Class {
-        match self.inner() {
-            Some(problem) => problem.class(),
-            None => Class::InvalidDefinition,
-        }
-    }
-
-    fn detail(&self) -> Option<String> {
-        self.inner().and_then(Problem::detail)
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            TriggerProblem::NoServer => {
-                Some("Write for example report_lead('server', 'transaction_id={id}').".to_owned())
-            }
-            TriggerProblem::Timing(_) => {
-                Some("Make it AFTER INSERT OR UPDATE on a table.".to_owned())
-            }
-            TriggerProblem::NoTransitionTable => Some(
-                "Write AFTER INSERT ON … REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT, and another trigger for UPDATE."
-                    .to_owned(),
-            ),
-            _ => self.inner().and_then(Problem::hint),
-        }
-    }
 }
 
 impl Definition<'_> {
@@ -132,29 +58,28 @@ impl Definition<'_> {
     }
 
     /// Compiles the trigger and reports everything that is wrong with it.
-    pub fn check(&self) -> Result<(), TriggerProblem> {
+    pub fn check(&self) -> Result<(), Problem> {
         self.check_timing()?;
         let arguments = self.arguments();
         let server = match arguments.first() {
-            None => return Err(TriggerProblem::NoServer),
-            Some(name) if name.is_empty() => return Err(TriggerProblem::NoServer),
-            Some(name) => server::find(Some(name)).map_err(TriggerProblem::Server)?,
+            Some(name) if !name.is_empty() => server::find(Some(name))?,
+            _ => {
+                let message = "the first argument must be a server";
+                return Err(Problem::new(Class::InvalidDefinition, message)
+                    .hint("Write for example report_lead('server', 'transaction_id={id}')."));
+            }
         };
-        let names = server
-            .names(self.action)
-            .map_err(TriggerProblem::NoSuchAction)?;
+        let names = server.parameter_names(self.action)?;
         match self.mapping(&arguments, names) {
-            (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
-            (mapping, None) => server
-                .check(self.action, &mapping)
-                .map_err(TriggerProblem::Mapping),
+            (_, Some(problem)) => Err(problem),
+            (mapping, None) => server.check_mapping(self.action, &mapping),
         }
     }
 
     /// Whether the mapping still fits the table: what a change of the table can break.
-    pub fn check_columns(&self) -> Result<(), TriggerProblem> {
-        match self.mapping(&self.arguments(), Names::ANY) {
-            (_, Some(problem)) => Err(TriggerProblem::Mapping(problem)),
+    pub fn check_columns(&self) -> Result<(), Problem> {
+        match self.mapping(&self.arguments(), ParameterNames::ANY) {
+            (_, Some(problem)) => Err(problem),
             (_, None) => Ok(()),
         }
     }
@@ -162,14 +87,19 @@ impl Definition<'_> {
     /// Whether the mapping fitted the table as it was before the current command.
     pub fn fitted_earlier(&self) -> bool {
         let columns = earlier::columns(self.table_oid());
-        let (_, problem) = self.mapping_onto(columns, &self.arguments(), Names::ANY);
+        let (_, problem) = self.mapping_onto(columns, &self.arguments(), ParameterNames::ANY);
         problem.is_none()
     }
 
     /// Refuses what it cannot be fired by.
-    pub fn check_timing(&self) -> Result<(), TriggerProblem> {
+    pub fn check_timing(&self) -> Result<(), Problem> {
+        let not_supported = |what| {
+            let message = format!("{what} is not supported");
+            Problem::new(Class::InvalidDefinition, message)
+                .hint("Make it AFTER INSERT OR UPDATE on a table.")
+        };
         if self.kind() == pg_sys::RELKIND_VIEW {
-            return Err(TriggerProblem::Timing("a trigger on a view"));
+            return Err(not_supported("a trigger on a view"));
         }
         let unsupported = [
             (pg_sys::TRIGGER_TYPE_BEFORE, "a BEFORE trigger"),
@@ -178,11 +108,15 @@ impl Definition<'_> {
             (pg_sys::TRIGGER_TYPE_TRUNCATE, "a TRUNCATE trigger"),
         ];
         if let Some((_, what)) = unsupported.into_iter().find(|(bit, _)| self.has(*bit)) {
-            return Err(TriggerProblem::Timing(what));
+            return Err(not_supported(what));
         }
         match self.has(pg_sys::TRIGGER_TYPE_ROW) || !self.trigger.tgnewtable.is_null() {
             true => Ok(()),
-            false => Err(TriggerProblem::NoTransitionTable),
+            false => Err(Problem::new(
+                Class::InvalidDefinition,
+                "a FOR EACH STATEMENT trigger needs a transition table",
+            )
+            .hint("Write AFTER INSERT ON … REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT, and another trigger for UPDATE.")),
         }
     }
 
@@ -198,7 +132,11 @@ impl Definition<'_> {
     }
 
     /// The mapping as far as it can be made, and what is wrong with it.
-    pub fn mapping(&self, arguments: &[String], names: Names) -> (Mapping, Option<MappingError>) {
+    pub fn mapping(
+        &self,
+        arguments: &[String],
+        names: ParameterNames,
+    ) -> (Mapping, Option<Problem>) {
         self.mapping_onto(self.columns(), arguments, names)
     }
 
@@ -206,8 +144,8 @@ impl Definition<'_> {
         &self,
         columns: Vec<Column>,
         arguments: &[String],
-        names: Names,
-    ) -> (Mapping, Option<MappingError>) {
+        names: ParameterNames,
+    ) -> (Mapping, Option<Problem>) {
         let texts = arguments.iter().skip(1).map(String::as_str);
         let (mut mapping, problem) = Mapping::read(texts, names);
         let no_click_id = self.find_click_id(&mut mapping, &columns).err();
@@ -222,7 +160,7 @@ impl Definition<'_> {
     }
 
     /// Takes the click id from the only column of that type, if no argument says where it is.
-    fn find_click_id(&self, mapping: &mut Mapping, columns: &[Column]) -> Result<(), MappingError> {
+    fn find_click_id(&self, mapping: &mut Mapping, columns: &[Column]) -> Result<(), Problem> {
         if !mapping.needs_click_id(self.action) {
             return Ok(());
         }
@@ -235,36 +173,52 @@ impl Definition<'_> {
         match click_ids.as_slice() {
             [one] => mapping.default_click_id(one),
             // A voucher can credit without any click id.
-            [] if mapping.says("voucher_code") => {}
+            [] if mapping.provides("voucher_code") => {}
             _ => {
                 mapping.leave_out_click_id();
-                return Err(MappingError::NoClickId {
-                    table: self.table_name(),
-                    columns: click_ids,
-                });
+                let table = self.table_name();
+                let table = Quoted(&table);
+                let message = match click_ids.is_empty() {
+                    true => format!("table {table} has no column of type s2s.click_id"),
+                    false => format!("table {table} has several columns of type s2s.click_id"),
+                };
+                let mut problem = Problem::new(Class::InvalidDefinition, message)
+                    .hint("Add an argument click_id={column} that says where the click id is.");
+                if !click_ids.is_empty() {
+                    let names = list(click_ids.iter().map(String::as_str));
+                    problem = problem.detail(format!("They are {names}."));
+                }
+                return Err(problem);
             }
         }
         Ok(())
     }
 
     /// A placeholder for a column that is not there, or has no value yet when a trigger fires.
-    fn unreadable_column(&self, mapping: &Mapping, columns: &[Column]) -> Option<MappingError> {
+    fn unreadable_column(&self, mapping: &Mapping, columns: &[Column]) -> Option<Problem> {
+        let table = self.table_name();
+        let table = Quoted(&table);
         let find = |name: &str| columns.iter().find(|column| column.name == name);
         let unknown = mapping.columns().find(|(name, _)| find(name).is_none());
         if let Some((column, argument)) = unknown {
-            return Some(MappingError::UnknownColumn {
-                column: column.to_owned(),
-                argument: argument.to_owned(),
-                table: self.table_name(),
-                columns: columns.iter().map(|column| column.name.clone()).collect(),
-            });
+            let message = format!("column {} of table {table} does not exist", Quoted(column));
+            let detail = format!("It is named by the argument {}.", Quoted(argument));
+            let names = columns.iter().map(|column| column.name.as_str());
+            return Some(
+                Problem::new(Class::UndefinedColumn, message)
+                    .detail(detail)
+                    .hint(did_you_mean("columns", column, names)),
+            );
         }
         let is_virtual = |name: &str| find(name).is_some_and(|column| column.is_virtual);
         let (column, _) = mapping.columns().find(|(name, _)| is_virtual(name))?;
-        Some(MappingError::VirtualColumn {
-            column: column.to_owned(),
-            table: self.table_name(),
-        })
+        let column = Quoted(column);
+        let message = format!("column {column} of table {table} is a virtual generated column");
+        Some(
+            Problem::new(Class::InvalidDefinition, message)
+                .detail("Triggers do not see the values of such columns.")
+                .hint("Make it a STORED generated column, or name the columns that it is made of."),
+        )
     }
 
     /// The table's OID.

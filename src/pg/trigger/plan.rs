@@ -18,11 +18,11 @@ use super::definition::Definition;
 use super::row::{OutputFunction, Row};
 use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, UNREAD, is_organic};
-use crate::mapping::{MappingError, Names, Piece};
+use crate::mapping::{ParameterNames, Piece};
 use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue::Entry;
-use crate::pg::server::{self, ServerProblem};
+use crate::pg::server;
 use crate::pg::settings::{self, OnInvalidRow};
 use crate::pg::sys::invalidation::Watch;
 use crate::pg::sys::memory::OwnedContext;
@@ -40,7 +40,7 @@ pub struct Plan {
     /// The server's name, as the trigger's first argument says it.
     server_name: String,
     /// The server, unless it is gone or broken.
-    server: Result<Server, ServerProblem>,
+    server: Result<Server, Problem>,
     parameters: Vec<Parameter>,
     /// The arguments that no row can be read by, as they are written; `""` if there are none.
     unread: String,
@@ -50,7 +50,7 @@ pub struct Plan {
     /// transaction to edit.
     skips_nobody: bool,
     /// What is wrong with the mapping, if anything is.
-    problem: Option<MappingError>,
+    problem: Option<Problem>,
     /// Over the table and the servers.
     watch: Watch,
     /// Holds what the output functions keep between calls.
@@ -102,7 +102,7 @@ pub enum Outcome {
     /// It can be said.
     Valid,
     /// It cannot be said.
-    Invalid(Box<dyn Problem>),
+    Invalid(Problem),
 }
 
 impl Plan {
@@ -115,8 +115,8 @@ impl Plan {
         let names = server
             .as_ref()
             .ok()
-            .and_then(|server| server.names(definition.action).ok())
-            .unwrap_or(Names::ANY);
+            .and_then(|server| server.parameter_names(definition.action).ok())
+            .unwrap_or(ParameterNames::ANY);
         let (mapping, problem) = definition.mapping(&arguments, names);
         let memory = OwnedContext::of_session(c"s2s trigger");
         let columns = definition.columns();
@@ -134,9 +134,9 @@ impl Plan {
         };
         let parameters = mapping
             .parameters()
-            .map(|(name, template)| Parameter {
+            .map(|(name, value)| Parameter {
                 name: name.to_owned(),
-                parts: template.pieces().iter().filter_map(&mut part).collect(),
+                parts: value.pieces().iter().filter_map(&mut part).collect(),
             })
             .collect();
         Plan {
@@ -193,13 +193,12 @@ impl Plan {
             return Outcome::Nobody;
         }
         let valid = match (&self.server, &self.problem) {
-            (Err(problem), _) => return Outcome::Invalid(Box::new(problem.clone())),
-            (Ok(_), Some(problem)) => return Outcome::Invalid(Box::new(problem.clone())),
+            (Err(problem), _) | (Ok(_), Some(problem)) => Err(problem.clone()),
             (Ok(server), None) => server.check_parameters(self.action, said),
         };
         match valid {
             Ok(()) => Outcome::Valid,
-            Err(problem) => Outcome::Invalid(Box::new(problem)),
+            Err(problem) => Outcome::Invalid(problem),
         }
     }
 
@@ -232,7 +231,7 @@ impl Plan {
                 enqueue(&entry);
             }
             Outcome::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
-                return Err(report_in(&self.place, problem.as_ref()));
+                return Err(report_in(&self.place, problem));
             }
             Outcome::Invalid(problem) => {
                 let reason = problem.one_line();

@@ -13,12 +13,13 @@ use pgrx::prelude::*;
 
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue;
-use crate::pg::server::{self, ServerProblem};
+use crate::pg::server;
 use crate::pg::sys::cursor::{Batch, Cursor};
 use crate::pg::sys::memory::{OwnedContext, once};
 use crate::pg::sys::result_set::Rows;
 use crate::pg::sys::user;
 use crate::pg::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
+use crate::problem::Class;
 
 #[pg_extern(sql = "
 create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
@@ -75,12 +76,13 @@ fn no_such_trigger(name: &CStr) -> ErrorReport {
 fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -> PgResult<()> {
     let server = definition.arguments().into_iter().next();
     // Any other problem of the server's is one of every row.
-    if let Err(problem @ ServerProblem::NotAllowed(_)) = server::find(server.as_deref()) {
-        return Err(problem.into());
+    match server::find(server.as_deref()) {
+        Err(problem) if problem.class == Class::InsufficientPrivilege => return Err(problem.into()),
+        _ => {}
     }
     definition
         .check_timing()
-        .map_err(|problem| report_in(&definition.place(), &problem))?;
+        .map_err(|problem| report_in(&definition.place(), problem))?;
     let plan = plan_of(definition);
     let query = queue::preview_rows(
         &definition.schema_name(),

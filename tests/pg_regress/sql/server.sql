@@ -79,3 +79,15 @@ drop role stranger;
 drop table visits;
 drop server "My Srv", "My Srvw";
 drop foreign data wrapper elsewhere;
+
+-- The validator of any network: its name says which. Wrappers that came with the first release have one each.
+create schema newer;
+create function newer.postback_validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
+create function newer.nobody_validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
+create function newer.validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
+select newer.postback_validator('{sale_url=https://t.example/}', 'pg_foreign_server'::regclass);
+select newer.postback_validator('{campaign_id=1}', 'pg_foreign_server'::regclass);
+select newer.nobody_validator('{}', 'pg_foreign_server'::regclass);
+select newer.validator('{}', 'pg_foreign_server'::regclass);
+drop function newer.postback_validator, newer.nobody_validator, newer.validator;
+drop schema newer;

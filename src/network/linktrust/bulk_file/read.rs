@@ -1,7 +1,5 @@
 //! Reading LinkTrust's tab-delimited files, a line at a time.
 
-use std::fmt;
-
 use csv::{ReaderBuilder, StringRecord};
 use serde::Deserialize;
 
@@ -14,8 +12,8 @@ use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
 pub struct Line {
     /// Its number; the file's first line is 1.
     pub number: u64,
-    /// The parameters of its edit, not validated yet, or why there are none.
-    pub edit: Result<Parameters<'static>, BadLine>,
+    /// The parameters of its edit, not validated yet.
+    pub edit: Result<Parameters<'static>, Problem>,
 }
 
 /// Reads a file, a line at a time. The column `Password` is not looked at.
@@ -27,7 +25,7 @@ pub struct Line {
 /// assert_eq!(line.number, 2);
 /// assert_eq!(line.edit.unwrap().get("transaction_id"), "T-1");
 /// ```
-pub fn read(file: &str) -> Result<Lines<'_>, BadHeader> {
+pub fn read(file: &str) -> Result<Lines<'_>, Problem> {
     let file = file.strip_prefix('\u{feff}').unwrap_or(file);
     let mut csv = ReaderBuilder::new()
         .delimiter(b'\t')
@@ -39,7 +37,9 @@ pub fn read(file: &str) -> Result<Lines<'_>, BadHeader> {
     while header.iter().all(|name| name.trim().is_empty()) {
         match csv.read_record(&mut header) {
             Ok(true) => {}
-            Ok(false) | Err(_) => return Err(BadHeader::Missing),
+            Ok(false) | Err(_) => {
+                return Err(bad_header("the file has no header").hint(columns_hint()));
+            }
         }
     }
     Ok(Lines {
@@ -55,8 +55,8 @@ fn known() -> impl Iterator<Item = &'static str> + Clone {
     COLUMNS.into_iter().chain([REASON])
 }
 
-/// Whether a line has the name of an identifying column, also if it is separated otherwise. One
-/// without may be a line of values, a password among them, and is not to be quoted.
+/// Whether a line has the name of an identifying column, whatever separates its fields. A line
+/// without may hold values, a password among them: messages must not quote it.
 fn is_header(line: &StringRecord) -> bool {
     let is_identifying = |word: &str| {
         ["TransactionID", "ClickID", "MerchantreferenceID"]
@@ -68,20 +68,38 @@ fn is_header(line: &StringRecord) -> bool {
         .any(is_identifying)
 }
 
+/// The problem of a first line that does not name the columns.
+fn bad_header(message: impl Into<String>) -> Problem {
+    Problem::new(Class::InvalidParameter, message)
+}
+
+fn columns_hint() -> String {
+    format!(
+        "The first line names the columns, separated by tabs: some of {}.",
+        list(known())
+    )
+}
+
 /// The header's names as [`Row`] has them.
-fn columns(header: &StringRecord) -> Result<StringRecord, BadHeader> {
+fn columns(header: &StringRecord) -> Result<StringRecord, Problem> {
     if !is_header(header) {
-        return Err(BadHeader::NoIdentification);
+        let message = "the header has no column TransactionID, ClickID or MerchantreferenceID";
+        return Err(bad_header(message).hint(columns_hint()));
     }
     let mut names = StringRecord::new();
     for given in header {
         let name = unquoted(given).trim().to_ascii_lowercase();
         let is_known = known().any(|known| known.eq_ignore_ascii_case(&name));
         if !is_known && !name.is_empty() {
-            return Err(BadHeader::Unknown(given.to_owned()));
+            let hint = match given.contains([',', ';']) {
+                true => "Columns are separated by tabs.".to_owned(),
+                false => did_you_mean("columns", given, known()),
+            };
+            return Err(bad_header(format!("unknown column: {}", Quoted(given))).hint(hint));
         }
         if !name.is_empty() && names.iter().any(|before| before == name) {
-            return Err(BadHeader::Twice(given.to_owned()));
+            let message = format!("column {} is there twice", Quoted(given));
+            return Err(bad_header(message));
         }
         names.push_field(&name);
     }
@@ -160,15 +178,16 @@ impl Lines<'_> {
         position.line() + line_ends as u64
     }
 
-    fn edit(&self) -> Result<Parameters<'static>, BadLine> {
+    fn edit(&self) -> Result<Parameters<'static>, Problem> {
         let (fields, columns) = (self.record.len(), self.header.len());
-        if fields != columns {
-            return Err(BadLine { fields, columns });
-        }
-        self.record
-            .deserialize(Some(&self.header))
-            .map(|row: Row| row.parameters())
-            .map_err(|_| BadLine { fields, columns })
+        let row = match fields == columns {
+            true => self.record.deserialize(Some(&self.header)).ok(),
+            false => None,
+        };
+        row.map(|row: Row| row.parameters()).ok_or_else(|| {
+            let message = format!("the line has {fields} fields, the header {columns}");
+            Problem::new(Class::InvalidParameter, message)
+        })
     }
 }
 
@@ -187,74 +206,6 @@ impl Iterator for Lines<'_> {
                     edit: self.edit(),
                 });
             }
-        }
-    }
-}
-
-/// A line with more or fewer fields than the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// The line's fields.
-    pub fields: usize,
-    /// The header's.
-    pub columns: usize,
-}
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BadLine { fields, columns } = self;
-        write!(f, "the line has {fields} fields, the header {columns}")
-    }
-}
-
-impl Problem for BadLine {
-    fn class(&self) -> Class {
-        Class::InvalidParameter
-    }
-}
-
-/// A first line that does not say what the others hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadHeader {
-    /// The file is empty.
-    Missing,
-    /// A column that such files do not have.
-    Unknown(String),
-    /// A column that is there twice.
-    Twice(String),
-    /// No column that identifies a transaction.
-    NoIdentification,
-}
-
-impl fmt::Display for BadHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BadHeader::Missing => f.write_str("the file has no header"),
-            BadHeader::Unknown(name) => write!(f, "unknown column: {}", Quoted(name)),
-            BadHeader::Twice(name) => write!(f, "column {} is there twice", Quoted(name)),
-            BadHeader::NoIdentification => f.write_str(
-                "the header has no column TransactionID, ClickID or MerchantreferenceID",
-            ),
-        }
-    }
-}
-
-impl Problem for BadHeader {
-    fn class(&self) -> Class {
-        Class::InvalidParameter
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            BadHeader::Unknown(name) if name.contains([',', ';']) => {
-                Some("Columns are separated by tabs.".to_owned())
-            }
-            BadHeader::Unknown(name) => Some(did_you_mean("columns", name, known())),
-            BadHeader::Missing | BadHeader::NoIdentification => Some(format!(
-                "The first line names the columns, separated by tabs: some of {}.",
-                list(known())
-            )),
-            BadHeader::Twice(_) => None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Writing LinkTrust's tab-delimited files.
 
-use std::fmt;
-
 use super::{ColumnSet, REASON};
 use crate::callback::{Amount, Edit, Identification};
 use crate::network::linktrust::{pixel, yes_or_no};
@@ -21,9 +19,10 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Starts a file with its header.
-    pub fn new(columns: ColumnSet, password: &'a Secret) -> Result<Self, Unwritable> {
+    pub fn new(columns: ColumnSet, password: &'a Secret) -> Result<Self, Problem> {
         if let Some(character) = forbidden(password.reveal()) {
-            return Err(Unwritable::Password { character });
+            let message = "the password cannot be in a tab-delimited file";
+            return Err(unwritable(message, character));
         }
         let mut writer = Writer {
             file: String::new(),
@@ -38,13 +37,17 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// Appends an edit. The first that has a reason gives the file a column more.
-    pub fn write(&mut self, edit: &Edit) -> Result<(), Unwritable> {
+    /// Appends an edit. The first that has a reason adds the column for it.
+    pub fn write(&mut self, edit: &Edit) -> Result<(), Problem> {
         if ColumnSet::of(edit) != self.columns {
-            return Err(Unwritable::OtherColumns {
-                file: self.columns,
-                edit: ColumnSet::of(edit),
-            });
+            let message = "the edits identify their transactions in different ways";
+            return Err(Problem::new(Class::InvalidParameter, message)
+                .detail(format!(
+                    "The file is by {}, and an edit by {}.",
+                    self.columns.parameter(),
+                    ColumnSet::of(edit).parameter()
+                ))
+                .hint("Choose one: transaction_id, click_id or merchant_reference_id; a file has one column set."));
         }
         let values = [
             (edit.identification.parameter(), edit.identification.text()),
@@ -52,11 +55,9 @@ impl<'a> Writer<'a> {
         ];
         for (parameter, text) in values {
             if let Some(character) = forbidden(text) {
-                return Err(Unwritable::Value {
-                    parameter,
-                    text: text.to_owned(),
-                    character,
-                });
+                let text = Quoted(text);
+                let message = format!("{parameter} cannot be in a tab-delimited file: {text}");
+                return Err(unwritable(message, character));
             }
         }
         if !edit.reason.is_empty() && !self.has_reasons {
@@ -82,7 +83,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Gives every line so far a column more. No value has a line end.
+    /// Adds the column to every line so far. No value has a line end.
     fn add_reasons(&mut self) {
         let longer = format!("\t{LINE_END}");
         let header_end = format!("\t{REASON}{LINE_END}");
@@ -94,8 +95,8 @@ impl<'a> Writer<'a> {
     }
 
     fn line(&mut self, fields: &[&str]) {
-        for (place, field) in fields.iter().enumerate() {
-            if place > 0 {
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
                 self.file.push('\t');
             }
             self.file.push_str(field);
@@ -114,83 +115,13 @@ fn forbidden(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '\t' | '\r' | '\n' | '"'))
 }
 
-/// What cannot be written to a file. It never holds the password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unwritable {
-    /// A value with a tab, line end or quote.
-    Value {
-        /// The parameter.
-        parameter: &'static str,
-        /// Its text.
-        text: String,
-        /// The character.
-        character: char,
-    },
-    /// A password with a tab, line end or quote.
-    Password {
-        /// The character.
-        character: char,
-    },
-    /// An edit that is identified otherwise than the file's.
-    OtherColumns {
-        /// The file's.
-        file: ColumnSet,
-        /// The edit's.
-        edit: ColumnSet,
-    },
-}
-
-impl fmt::Display for Unwritable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unwritable::Value {
-                parameter, text, ..
-            } => {
-                write!(
-                    f,
-                    "{parameter} cannot be in a tab-delimited file: {}",
-                    Quoted(text)
-                )
-            }
-            Unwritable::Password { .. } => {
-                f.write_str("the password cannot be in a tab-delimited file")
-            }
-            Unwritable::OtherColumns { .. } => {
-                f.write_str("the edits identify their transactions in different ways")
-            }
-        }
-    }
-}
-
-impl Problem for Unwritable {
-    fn class(&self) -> Class {
-        Class::InvalidParameter
-    }
-
-    fn detail(&self) -> Option<String> {
-        match self {
-            Unwritable::Value { character, .. } | Unwritable::Password { character } => {
-                let what = match character {
-                    '\t' => "a tab",
-                    '"' => "a quote",
-                    _ => "a line end",
-                };
-                Some(format!("It has {what}, and such files know no quoting."))
-            }
-            Unwritable::OtherColumns { file, edit } => Some(format!(
-                "The file is by {}, and an edit by {}.",
-                file.parameter(),
-                edit.parameter()
-            )),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Unwritable::OtherColumns { .. } => Some(
-                "Choose one: transaction_id, click_id or merchant_reference_id; a file has one column set.".to_owned(),
-            ),
-            _ => None,
-        }
-    }
+/// The problem of a text with such a character.
+fn unwritable(message: impl Into<String>, character: char) -> Problem {
+    let what = match character {
+        '\t' => "a tab",
+        '"' => "a quote",
+        _ => "a line end",
+    };
+    Problem::new(Class::InvalidParameter, message)
+        .detail(format!("It has {what}, and such files know no quoting."))
 }

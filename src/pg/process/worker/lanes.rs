@@ -15,7 +15,6 @@ use crate::delivery::scheduler::Limits;
 use crate::network::Server;
 use crate::network::secret::Secret;
 use crate::pg::settings;
-use crate::problem::Problem;
 
 /// All servers that callbacks are queued for or can be.
 pub struct Lanes {

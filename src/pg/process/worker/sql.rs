@@ -13,12 +13,12 @@ use pgrx::{pg_sys, spi};
 use crate::callback::Action;
 use crate::delivery::retry::Fate;
 use crate::delivery::{Callback, Outcome, Timestamp};
-use crate::network::options::OptionError;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
 use crate::pg::error;
 use crate::pg::queue;
 use crate::pg::sys::transaction::{SqlError, transaction};
+use crate::problem::Problem;
 
 /// Where reading a server's callbacks goes on: after this due time and id.
 pub type Position = (Timestamp, i64);
@@ -315,7 +315,7 @@ pub struct FoundServer {
     /// Its OID.
     pub oid: pg_sys::Oid,
     /// Its options, or what is wrong with them.
-    pub server: Result<Server, OptionError>,
+    pub server: Result<Server, Problem>,
     /// Its password, if it has one.
     pub password: Option<Secret>,
 }

@@ -11,7 +11,8 @@ use super::command::{Change, Command};
 use super::{triggers, with_trigger};
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue;
-use crate::pg::trigger::{Definition, TriggerProblem};
+use crate::pg::trigger::Definition;
+use crate::problem::Problem;
 
 /// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
 const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
@@ -55,7 +56,7 @@ pub fn warn_of_dropped(command: &Command) -> PgResult<()> {
 fn with_misfit(
     trigger: pg_sys::Oid,
     table: pg_sys::Oid,
-    with: impl FnOnce(&Definition, &TriggerProblem) -> PgResult<()>,
+    with: impl FnOnce(&Definition, Problem) -> PgResult<()>,
 ) -> PgResult<()> {
     with_trigger(trigger, table, |definition| {
         if definition.trigger.tgenabled == TRIGGER_DISABLED {
@@ -63,7 +64,7 @@ fn with_misfit(
         }
         match definition.check_columns() {
             Ok(()) => Ok(()),
-            Err(problem) => with(definition, &problem),
+            Err(problem) => with(definition, problem),
         }
     })
 }
@@ -84,12 +85,12 @@ fn unless_locked(table: pg_sys::Oid, with: impl FnOnce() -> PgResult<()>) -> PgR
     }
 }
 
-fn warn(definition: &Definition, problem: &TriggerProblem) {
+fn warn(definition: &Definition, problem: Problem) {
     report_in(&definition.place(), problem).report(PgLogLevel::WARNING);
 }
 
 /// The error of a command that breaks a trigger.
-fn refusal(definition: &Definition, problem: &TriggerProblem) -> pg_sys::panic::ErrorReport {
+fn refusal(definition: &Definition, problem: Problem) -> pg_sys::panic::ErrorReport {
     let report = report_in(&definition.place(), problem);
     let table = quote_qualified_identifier(definition.schema_name(), definition.table_name());
     let remedy = format!(

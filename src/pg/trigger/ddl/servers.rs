@@ -10,8 +10,9 @@ use crate::mapping::Mapping;
 use crate::network::Server;
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::queue;
-use crate::pg::server::{self, ServerProblem};
-use crate::pg::trigger::{TriggerProblem, place};
+use crate::pg::server;
+use crate::pg::trigger::place;
+use crate::problem::Problem;
 
 /// Warns of triggers that the command may have left without a server, or with one that they do
 /// not fit.
@@ -31,11 +32,8 @@ fn warn_of_no_server() -> spi::Result<()> {
         for row in client.select(queue::TRIGGERS_WITHOUT_SERVER, None, &[])? {
             let text = |column| row.get::<String>(column).map(Option::unwrap_or_default);
             let place = place(&text(1)?, &text(2)?);
-            let problem = ServerProblem::DoesNotExist {
-                server: text(3)?,
-                nearest: None,
-            };
-            report_in(&place, &problem).report(PgLogLevel::WARNING);
+            let problem = server::does_not_exist(&text(3)?);
+            report_in(&place, problem).report(PgLogLevel::WARNING);
         }
         Ok(())
     })
@@ -56,7 +54,7 @@ fn warn_of_misfits() -> spi::Result<()> {
             let arguments = row.get::<Vec<u8>>(5)?.unwrap_or_default();
             if let Err(problem) = check(&server, action, &arguments_of(&arguments)) {
                 let place = place(&text(1)?, &text(2)?);
-                report_in(&place, &problem).report(PgLogLevel::WARNING);
+                report_in(&place, problem).report(PgLogLevel::WARNING);
             }
         }
         Ok(())
@@ -64,16 +62,14 @@ fn warn_of_misfits() -> spi::Result<()> {
 }
 
 /// Whether a trigger's arguments fit its server, whatever its table has.
-fn check(server: &Server, action: Action, arguments: &[String]) -> Result<(), TriggerProblem> {
-    let names = server.names(action).map_err(TriggerProblem::NoSuchAction)?;
+fn check(server: &Server, action: Action, arguments: &[String]) -> Result<(), Problem> {
+    let names = server.parameter_names(action)?;
     let texts = arguments.iter().skip(1).map(String::as_str);
-    let mut mapping = Mapping::parse(texts, names).map_err(TriggerProblem::Mapping)?;
+    let mut mapping = Mapping::parse(texts, names)?;
     if mapping.needs_click_id(action) {
         mapping.default_click_id("click_id");
     }
-    server
-        .check(action, &mapping)
-        .map_err(TriggerProblem::Mapping)
+    server.check_mapping(action, &mapping)
 }
 
 /// The arguments of a trigger, the server first, as `pg_trigger.tgargs` has them: a zero byte ends

@@ -1,0 +1,174 @@
+use super::*;
+use proptest::prelude::*;
+
+const NAMES: ParameterNames = ParameterNames {
+    known: &[
+        "transaction_id",
+        "click_id",
+        "description_merchant",
+        "description_affiliate",
+        "amount",
+    ],
+    required: &["transaction_id"],
+    open: false,
+};
+
+fn parse(arguments: &[&str]) -> Result<Mapping, Problem> {
+    Mapping::parse(arguments.iter().copied(), NAMES)
+}
+
+#[test]
+fn values_mix_text_columns_and_braces() {
+    let mapping = parse(&["transaction_id=P-{{{id}}}/{total amount}="]).unwrap();
+    let (_, value) = mapping.parameters().next().unwrap();
+    assert_eq!(
+        value.pieces(),
+        [
+            Piece::Text("P-{".into()),
+            Piece::Column("id".into()),
+            Piece::Text("}/".into()),
+            Piece::Column("total amount".into()),
+            Piece::Text("=".into()),
+        ]
+    );
+}
+
+#[test]
+fn an_edit_without_identification_goes_by_the_click() {
+    for (argument, needs, goes) in [
+        ("approved=no", true, true),
+        ("click_id={c}", false, true),
+        ("transaction_id={id}", false, false),
+        ("merchant_reference_id={id}", false, false),
+    ] {
+        let mapping = Mapping::parse([argument], ParameterNames::ANY).unwrap();
+        assert_eq!(mapping.needs_click_id(Action::Edit), needs, "{argument}");
+        assert_eq!(mapping.goes_by_click(Action::Edit), goes, "{argument}");
+    }
+    let mapping = parse(&["transaction_id={id}"]).unwrap();
+    assert!(mapping.needs_click_id(Action::Sale) && mapping.goes_by_click(Action::Sale));
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out_and_remembered() {
+    let arguments = [
+        "transaction_id={shop}-{id}",
+        "amount={total",
+        "description={note}",
+        "tier=gold",
+        "click_id={c}",
+    ];
+    let (mut mapping, problem) = Mapping::read(arguments, NAMES);
+    assert_eq!(
+        problem.unwrap().one_line(),
+        "invalid trigger argument: \"amount={total\": The brace at byte 8 does not belong to a placeholder."
+    );
+    mapping.leave_out_unless(|column| ["id", "c"].contains(&column));
+    // A parameter that the network does not have is known all the same.
+    let read: Vec<_> = mapping.parameters().map(|(name, _)| name).collect();
+    assert_eq!(read, ["tier", "click_id"]);
+    assert_eq!(
+        mapping.unread(),
+        "amount={total, transaction_id={shop}-{id}, description={note}"
+    );
+    assert!(mapping.mentions("amount") && !mapping.provides("amount"));
+    assert!(!mapping.hides_customer(Action::Sale) && mapping.hides_customer(Action::Edit));
+    for argument in ["voucher_code={gone}", "click_id={gone}", "{id}"] {
+        let (mut mapping, _) = Mapping::read([argument], ParameterNames::ANY);
+        mapping.leave_out_unless(|_| false);
+        assert!(mapping.hides_customer(Action::Lead), "{argument}");
+    }
+}
+
+#[test]
+fn an_empty_text_provides_nothing() {
+    let mapping =
+        Mapping::parse(["transaction_id={id}", "click_id="], ParameterNames::ANY).unwrap();
+    assert!(!mapping.needs_click_id(Action::Lead));
+    assert_eq!(mapping.check_credit(), Err(missing_argument("click_id")));
+    assert_eq!(
+        parse(&["transaction_id="]),
+        Err(missing_argument("transaction_id"))
+    );
+    let problem = parse(&["transaction_id={id}", "={id}"]).unwrap_err();
+    assert_eq!(problem.message, "invalid trigger argument: \"={id}\"");
+}
+
+#[test]
+fn description_sets_both() {
+    let mapping = parse(&["transaction_id={id}", "description=new player"]).unwrap();
+    for name in DESCRIPTION.1 {
+        assert!(mapping.mentions(name), "{name}");
+    }
+    let problem = parse(&[
+        "transaction_id={id}",
+        "description=a",
+        "description_merchant=b",
+    ]);
+    assert_eq!(
+        problem.unwrap_err().one_line(),
+        "invalid trigger argument: \"description_merchant=b\": Another argument sets the same parameter."
+    );
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (arguments, message, hint) in [
+        (
+            &["transaction_id"][..],
+            "invalid trigger argument: \"transaction_id\"",
+            "Write for example transaction_id={id}, where id is a column.",
+        ),
+        (
+            &["transaction_id={id"],
+            "invalid trigger argument: \"transaction_id={id\"",
+            "Write {column} for a column's value, {{ or }} for a brace.",
+        ),
+        (
+            &["transaction_id=id}"],
+            "invalid trigger argument: \"transaction_id=id}\"",
+            "Write {column} for a column's value, {{ or }} for a brace.",
+        ),
+        (
+            &["transaction_id={}"],
+            "invalid trigger argument: \"transaction_id={}\"",
+            "Write {column} for a column's value, {{ or }} for a brace.",
+        ),
+        (
+            &["transaction_id=ORDER_ID"],
+            "invalid trigger argument: \"transaction_id=ORDER_ID\"",
+            "Write for example transaction_id={id}, where id is a column.",
+        ),
+        (
+            &["transaktion_id={id}"],
+            "unknown parameter: \"transaktion_id\"",
+            "Did you mean \"transaction_id\"?",
+        ),
+        (
+            &["voucher={id}"],
+            "unknown parameter: \"voucher\"",
+            "Valid parameters are transaction_id, click_id, description_merchant, description_affiliate, amount.",
+        ),
+        (
+            &["amount={total}"],
+            "parameter transaction_id is required",
+            "Add an argument such as transaction_id={column}.",
+        ),
+    ] {
+        let problem = parse(arguments).unwrap_err();
+        assert_eq!(problem.message, message);
+        assert_eq!(problem.hint.as_deref(), Some(hint));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_argument_parses_or_is_refused(text in "[{}a=]{0,20}|\\PC{0,30}") {
+        if let Ok(mapping) = parse(&["transaction_id={id}", &format!("amount={text}")]) {
+            for (column, _) in mapping.columns() {
+                let is_name = !column.is_empty() && !column.contains(['{', '}']);
+                prop_assert!(is_name);
+            }
+        }
+    }
+}

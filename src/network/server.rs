@@ -1,0 +1,182 @@
+//! Servers: an account at a network, with the options and rules that all networks share.
+
+use std::any::Any;
+use std::borrow::Cow;
+
+use super::options::{Options, RequestOptions};
+use super::secret::Secret;
+use super::{Account, MAX_URL, Network, checked, too_long};
+use crate::callback::{Action, Parameters, canonical};
+use crate::delivery::retry::RetryPolicy;
+use crate::delivery::scheduler::Limits;
+use crate::delivery::{Answer, Failure, Reply, Verdict};
+use crate::mapping::{Mapping, ParameterNames};
+use crate::problem::{Class, Problem, Quoted};
+
+/// A foreign server with its options read.
+#[derive(Debug)]
+pub struct Server {
+    /// The foreign server's name.
+    pub name: String,
+    account: Box<dyn Account>,
+    /// Nothing is sent.
+    pub paused: bool,
+    /// How much it may be sent.
+    pub limits: Limits,
+    /// How its requests are made.
+    pub request: RequestOptions,
+    /// When a callback is tried again.
+    pub retry: RetryPolicy,
+}
+
+impl Server {
+    /// Reads a server's options; refuses unknown, bad and missing ones.
+    pub fn parse<'a>(
+        name: &str,
+        network: &'static Network,
+        options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Server, Problem> {
+        let options = Options::new(network, options)?;
+        let (limits, request) = (options.limits()?, options.request()?);
+        let (retry, paused) = (options.retry_policy()?, options.paused()?);
+        Ok(Server {
+            name: name.to_owned(),
+            account: (network.read_account)(&options)?,
+            paused,
+            limits,
+            request,
+            retry,
+        })
+    }
+
+    /// The network that the account is at.
+    pub fn network(&self) -> &'static Network {
+        self.account.network()
+    }
+
+    /// The account, if it is one of `A`'s network.
+    pub fn account<A: Account>(&self) -> Option<&A> {
+        let account: &dyn Any = self.account.as_ref();
+        account.downcast_ref()
+    }
+
+    /// The parameters of an action, or an error if the server does not have the action.
+    pub fn parameter_names(&self, action: Action) -> Result<ParameterNames, Problem> {
+        self.account.parameter_names(action)
+    }
+
+    /// Refuses a mapping with which no row could be sent.
+    pub fn check_mapping(&self, action: Action, mapping: &Mapping) -> Result<(), Problem> {
+        mapping.check_constants(|name, text| {
+            canonical(name, text)?;
+            self.account.check_constant(name, text)
+        })?;
+        if action != Action::Edit {
+            mapping.check_credit()?;
+        }
+        self.account.check_mapping(action, mapping)
+    }
+
+    /// The URL of a callback without the password: what is stored.
+    pub fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Problem> {
+        checked(self.account.url(action, parameters)?)
+    }
+
+    /// Refuses what [`Server::url`] refuses, without building the URL where that is possible.
+    pub fn check_parameters(&self, action: Action, parameters: &Parameters) -> Result<(), Problem> {
+        let length = parameters.iter().map(|(_, text)| text.len()).sum();
+        if length > MAX_URL {
+            return Err(too_long(length));
+        }
+        // A byte becomes three at most: what is far from the limit need not be built to be measured.
+        if length > MAX_URL / 4 {
+            return self.url(action, parameters).map(drop);
+        }
+        self.account.check_parameters(action, parameters)
+    }
+
+    /// The URL as sent: what [`Server::url`] built, with the password if the network wants one.
+    /// It is never stored.
+    pub fn url_as_sent<'a>(
+        &self,
+        url: &'a str,
+        password: Option<&Secret>,
+    ) -> Result<Cow<'a, str>, Problem> {
+        match (self.network().wants_password, password) {
+            (false, _) => Ok(Cow::Borrowed(url)),
+            (true, Some(password)) => Ok(self.account.url_with_password(url, password).into()),
+            (true, None) => Err(self.no_password()),
+        }
+    }
+
+    /// The problem of a server that wants a password and has none.
+    pub fn no_password(&self) -> Problem {
+        let message = format!("server {} has no password", Quoted(&self.name));
+        Problem::new(Class::InvalidParameter, message)
+            .detail("Neither its owner nor PUBLIC has a user mapping with a password.")
+            .hint(format!(
+                "CREATE USER MAPPING FOR PUBLIC SERVER \"{}\" OPTIONS (password '…').",
+                self.name
+            ))
+    }
+
+    /// What a reply to a callback with the parameters `sent` means.
+    pub fn judge(&self, action: Action, sent: &Parameters, reply: &Reply) -> Verdict {
+        match reply {
+            Reply::Answer(answer) => self.account.judge(action, sent, answer),
+            Reply::Failure(failure) if failure.ambiguous && !self.retry.ambiguous => {
+                Verdict::Failed {
+                    message: format!("{failure}; not repeated, since retry_ambiguous is false"),
+                }
+            }
+            Reply::Failure(failure) => Verdict::Retry {
+                message: failure.to_string(),
+                after: None,
+            },
+        }
+    }
+
+    /// What a reply means, and the reply as it may be stored: neither holds the password, wherever
+    /// the network repeats it.
+    pub fn judge_redacted(
+        &self,
+        action: Action,
+        sent: &Parameters,
+        reply: Reply,
+        password: Option<&Secret>,
+    ) -> (Verdict, Reply) {
+        let verdict = self.judge(action, sent, &reply);
+        let Some(password) = password else {
+            return (verdict, reply);
+        };
+        let reply = redacted(reply, password);
+        // A password such as "e" hides the words that decide; the reply as it came decides.
+        let shown = self.judge(action, sent, &reply);
+        let verdict = match shown.name() == verdict.name() {
+            true => shown,
+            false => verdict,
+        };
+        // An answer may hold the password in pieces that only parsing puts together.
+        let verdict = verdict.map_message(|message| password.redact(&message).into_owned());
+        (verdict, reply)
+    }
+}
+
+/// `reply` without the password.
+fn redacted(reply: Reply, password: &Secret) -> Reply {
+    let redact = |text: String| password.redact(&text).into_owned();
+    match reply {
+        Reply::Answer(answer) => Reply::Answer(Answer {
+            location: answer.location.map(redact),
+            body: redact(answer.body),
+            ..answer
+        }),
+        Reply::Failure(failure) => Reply::Failure(Failure {
+            message: redact(failure.message),
+            ..failure
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+use super::super::{linktrust, tradetracker};
+use super::*;
+use crate::delivery::FailureKind;
+use std::time::Duration;
+
+fn server(options: &[(&str, &str)]) -> Server {
+    let required = [("campaign_id", "1234"), ("product_id", "56")];
+    Server::parse(
+        "s",
+        &tradetracker::NETWORK,
+        required.iter().chain(options).copied(),
+    )
+    .unwrap()
+}
+
+fn answer(status: u16) -> Reply {
+    Reply::Answer(Answer {
+        status,
+        location: Some("https://elsewhere.example/?s3cret".into()),
+        retry_after: Some(Duration::from_secs(7)),
+        body: String::new(),
+    })
+}
+
+#[test]
+fn statuses_are_judged_as_published_integrations_do() {
+    let server = server(&[]);
+    for status in [200, 201, 204, 299, 302, 303] {
+        assert!(
+            matches!(
+                server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+                Verdict::Delivered { .. }
+            ),
+            "{status}"
+        );
+    }
+    for status in [408, 425, 429, 500, 502, 503, 599] {
+        let after = Some(Duration::from_secs(7));
+        let message = format!("HTTP {status}");
+        assert_eq!(
+            server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+            Verdict::Retry { message, after }
+        );
+    }
+    for status in [300, 304, 305, 400, 401, 403, 404, 410, 600] {
+        assert!(
+            matches!(
+                server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+                Verdict::Failed { .. }
+            ),
+            "{status}"
+        );
+    }
+    for status in [301, 307, 308] {
+        let message = format!("HTTP {status}: moved to \"https://elsewhere.example/\"");
+        assert_eq!(
+            server.judge(Action::Lead, &Parameters::new(), &answer(status)),
+            Verdict::Failed { message }
+        );
+    }
+}
+
+#[test]
+fn a_url_that_no_client_takes_is_never_sent() {
+    let url = |length: usize| {
+        let parameters: Parameters = [
+            ("transaction_id", "1".to_owned()),
+            ("click_id", "c".to_owned()),
+            ("description_merchant", "x".repeat(length)),
+        ]
+        .into_iter()
+        .collect();
+        server(&[]).url(Action::Lead, &parameters)
+    };
+    assert!(url(63_000).is_ok());
+    assert_eq!(
+        url(1 << 20).unwrap_err().one_line(),
+        "the URL is too long: It has 1048675 bytes or more; at most 64000 are allowed."
+    );
+}
+
+#[test]
+fn an_ambiguous_failure_is_repeated_unless_the_server_says_no() {
+    let failure = |ambiguous| {
+        Reply::Failure(Failure {
+            kind: FailureKind::TimedOutWaiting,
+            ambiguous,
+            message: "timed out".into(),
+        })
+    };
+    let careful = server(&[("retry_ambiguous", "false")]);
+    assert!(matches!(
+        server(&[]).judge(Action::Lead, &Parameters::new(), &failure(true)),
+        Verdict::Retry { .. }
+    ));
+    assert!(matches!(
+        careful.judge(Action::Lead, &Parameters::new(), &failure(true)),
+        Verdict::Failed { .. }
+    ));
+    assert!(matches!(
+        careful.judge(Action::Lead, &Parameters::new(), &failure(false)),
+        Verdict::Retry { .. }
+    ));
+}
+
+#[test]
+fn an_edit_at_tradetracker_names_what_the_network_can_do() {
+    let error = server(&[])
+        .url(Action::Edit, &Parameters::new())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "network tradetracker has no action \"edit\""
+    );
+    assert_eq!(error.hint.unwrap(), "It has report_lead, report_sale.");
+}
+
+#[test]
+fn a_sale_at_linktrust_names_what_the_network_can_do() {
+    let options = [("url", "https://t.example.com")];
+    let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
+    for error in [
+        server.url(Action::Sale, &Parameters::new()).unwrap_err(),
+        server.parameter_names(Action::Sale).unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            "network linktrust has no action \"sale\""
+        );
+        assert_eq!(error.hint.unwrap(), "It has edit_transaction.");
+    }
+}
+
+#[test]
+fn a_password_is_added_where_one_is_wanted() {
+    let secret = Secret::new("s3cret&").unwrap();
+    let plain = server(&[]);
+    assert_eq!(
+        plain.url_as_sent("https://x/?a", Some(&secret)).unwrap(),
+        "https://x/?a"
+    );
+    let options = [("url", "https://t.example.com")];
+    let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
+    assert_eq!(
+        server.url_as_sent("https://x/?a", Some(&secret)).unwrap(),
+        "https://x/?Password=s3cret%26&a"
+    );
+    assert_eq!(
+        server
+            .url_as_sent("https://x/?a", None)
+            .unwrap_err()
+            .to_string(),
+        "server \"lt\" has no password"
+    );
+}
+
+#[test]
+fn a_password_that_the_network_repeats_is_not_kept() {
+    let secret = Secret::new("s3cret&").unwrap();
+    let reply = Reply::Answer(Answer {
+        status: 301,
+        location: Some("https://x/s3cret%26/?Password=s3cret%26".into()),
+        retry_after: None,
+        body: "<a href='?Password=s3cret%26&amp;A=no'>s3cret&amp;".into(),
+    });
+    let shown = format!("{:?}", redacted(reply, &secret));
+    assert!(!shown.contains("s3cret") && shown.contains("https://x/***/"));
+    let failure = |message: &str| {
+        Reply::Failure(Failure {
+            kind: FailureKind::NotHttp,
+            ambiguous: true,
+            message: message.into(),
+        })
+    };
+    assert_eq!(
+        redacted(failure("a s3cret& b"), &secret),
+        failure("a *** b")
+    );
+}
+
+#[test]
+fn a_password_that_hides_the_verdict_does_not_change_it() {
+    let options = [("url", "https://t.example.com")];
+    let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
+    let judge = |body: &str, password: &str| {
+        let reply = Reply::Answer(Answer {
+            status: 200,
+            location: None,
+            retry_after: None,
+            body: body.into(),
+        });
+        let parameters: Parameters = [("transaction_id", "1"), ("approved", "yes")]
+            .into_iter()
+            .collect();
+        let secret = Secret::new(password);
+        server.judge_redacted(Action::Edit, &parameters, reply, secret.as_ref())
+    };
+    let success = include_str!("../../../tests/data/linktrust_success.xml");
+    let failure = include_str!("../../../tests/data/linktrust_failure.xml");
+    for password in ["True", "e", "<", "Succeeded", "permanent", "s3cret"] {
+        assert_eq!(judge(success, password).0.name(), "delivered", "{password}");
+        assert_eq!(judge(failure, password).0.name(), "failed", "{password}");
+    }
+    let (verdict, reply) = judge(&failure.replace("Invalid", "Bad s3cret,"), "s3cret");
+    assert_eq!(
+        verdict.message(),
+        "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
+    );
+    assert!(!format!("{reply:?}").contains("s3cret"));
+    let (verdict, _) = judge(&failure.replace("Invalid", "Bad s3<!-- -->cret,"), "s3cret");
+    assert_eq!(
+        verdict.message(),
+        "HTTP 200: Permanent Failure: Bad ***, authentication credentials."
+    );
+}
+
+#[test]
+fn a_mapping_of_an_edit_is_checked_as_a_whole() {
+    let check = |options: &[(&str, &str)], arguments: &[&str]| {
+        let base = [("url", "https://t.example.com")];
+        let options = base.iter().chain(options).copied();
+        let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
+        let names = server.parameter_names(Action::Edit).unwrap();
+        let mut mapping = Mapping::parse(arguments.iter().copied(), names).unwrap();
+        if mapping.needs_click_id(Action::Edit) {
+            mapping.default_click_id("click_id");
+        }
+        server
+            .check_mapping(Action::Edit, &mapping)
+            .map_err(|problem| problem.to_string())
+    };
+    let approved = "approved=no";
+    let reference = "merchant_reference_id={id}";
+    assert_eq!(check(&[], &[approved]), Ok(()));
+    assert_eq!(check(&[], &[reference, "campaign_id=5", approved]), Ok(()));
+    assert_eq!(
+        check(&[("campaign_id", "5")], &[reference, approved]),
+        Ok(())
+    );
+    for (arguments, message) in [
+        (
+            &[reference, approved][..],
+            "parameter campaign_id is required",
+        ),
+        (
+            &[reference],
+            "parameter approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required",
+        ),
+        (
+            &["transaction_id={id}", "click_id={c}", approved],
+            "parameters transaction_id and click_id exclude each other",
+        ),
+        (
+            &["transaction_id={id}", "campaign_id=5", approved],
+            "parameter merchant_reference_id is required",
+        ),
+        (
+            &[reference, "campaign_id=", approved],
+            "parameter campaign_id is required",
+        ),
+        (
+            &["click_id=", approved],
+            "parameter transaction_id is required",
+        ),
+        (
+            &["transaction_id={id}", "approved="],
+            "parameter approved, affiliate_payout, merchant_payout or execute_affiliate_pixel is required",
+        ),
+    ] {
+        assert_eq!(check(&[], arguments), Err(message.to_owned()));
+    }
+}
