@@ -1,8 +1,11 @@
 //! What wraps PostgreSQL's C interface.
 
+pub mod catalog;
 pub mod cursor;
 pub mod database;
+pub mod hook;
 pub mod invalidation;
+pub mod jsonb;
 pub mod latch;
 pub mod memory;
 pub mod numeric;

@@ -1,8 +1,8 @@
-//! The table `s2s.queue` as insertion needs it: looked up once per session, kept while the table's
-//! definition stands.
+//! The table `s2s.queue` as insertion needs it: looked up once per session, and again when an
+//! invalidation message says that the table or one of its indexes has changed.
 
 use std::cell::RefCell;
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -11,81 +11,81 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{PgTupleDesc, pg_sys};
 
-use super::type_oid;
 use crate::callback::Action;
-use crate::pg::sys::invalidation::Watch;
+use crate::pg::sys::catalog;
+use crate::pg::sys::invalidation::Dependencies;
 use crate::pg::sys::memory::OwnedContext;
 
-/// The columns of `s2s.queue`, by number.
+/// The number of columns of `s2s.queue`.
 pub const COLUMNS: usize = 10;
 
-/// What insertion needs to know of the queue.
-pub struct Target {
-    table: pg_sys::Oid,
+/// What insertion needs to know of `s2s.queue`.
+pub struct QueueTable {
+    oid: pg_sys::Oid,
     sequence: pg_sys::Oid,
     /// The OIDs of the labels of `s2s.action`, in the order of [`Action::ALL`].
     labels: [pg_sys::Oid; Action::ALL.len()],
     descriptor: pg_sys::TupleDesc,
     /// What the executor keeps of the table and its indexes. Its relations are open only within an
-    /// [`OpenTarget`].
+    /// [`OpenQueueTable`].
     info: *mut pg_sys::ResultRelInfo,
     indexes: Vec<pg_sys::Oid>,
     executor: *mut pg_sys::EState,
-    /// For one row at a time.
+    /// For one tuple at a time.
     slot: *mut pg_sys::TupleTableSlot,
-    /// Over the table and its indexes: what an index keeps between insertions points into its
-    /// cached definition.
-    watch: Watch,
+    /// The table and its indexes: what an index keeps between insertions points into its relcache
+    /// entry.
+    dependencies: Dependencies,
     /// Holds all that the pointers point to.
     _memory: OwnedContext,
 }
 
 thread_local! {
-    static TARGET: RefCell<Option<Rc<Target>>> = const { RefCell::new(None) };
+    static CACHED: RefCell<Option<Rc<QueueTable>>> = const { RefCell::new(None) };
 }
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" {
-    /// `nextval` without a check of rights; not in pgrx's bindings.
+    /// `nextval` with a choice whether to check privileges; not in pgrx's bindings.
     fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
 }
 
-impl Target {
-    /// The session's, looked up if there is none that still holds.
-    pub fn current() -> Rc<Target> {
-        let kept =
-            TARGET.with_borrow(|target| target.clone().filter(|target| target.watch.holds()));
-        kept.unwrap_or_else(|| {
-            let target = Rc::new(Target::look_up());
-            let old = TARGET.replace(Some(target.clone()));
+impl QueueTable {
+    /// The session's, looked up if there is none that is still valid.
+    pub fn current() -> Rc<QueueTable> {
+        let cached = CACHED.with_borrow(|cached| {
+            let cached = cached.as_ref()?;
+            cached.dependencies.are_unchanged().then(|| cached.clone())
+        });
+        cached.unwrap_or_else(|| {
+            let table = Rc::new(QueueTable::look_up());
+            let old = CACHED.replace(Some(table.clone()));
             // Frees memory of PostgreSQL's: not while the cell is borrowed.
             drop(old);
-            target
+            table
         })
     }
 
     #[allow(unsafe_code)]
-    fn look_up() -> Target {
-        let watch = Watch::start();
+    fn look_up() -> QueueTable {
+        let dependencies = Dependencies::everything();
         let memory = OwnedContext::of_session(c"s2s queue");
-        // SAFETY: catalog look-ups within a transaction; `s2s` exists where our functions do. The
-        // table is open while it is looked at. What is allocated is in `memory`.
+        let oid = catalog::relation_oid(c"queue");
+        let action = catalog::type_oid(c"action");
+        // SAFETY: `table_open` raises an error unless it opens a table; that stays open until
+        // `table_close`. What is kept is allocated in `memory`, which lives as long as the result.
         unsafe {
-            let schema = pg_sys::get_namespace_oid(c"s2s".as_ptr(), false);
-            let table = pg_sys::get_relname_relid(c"queue".as_ptr(), schema);
-            let sequence = pg_sys::get_relname_relid(c"queue_id_seq".as_ptr(), schema);
-            let action = type_oid(c"action");
-            let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as i32);
+            let relation = pg_sys::table_open(oid, pg_sys::RowExclusiveLock as i32);
             check_storage(&*(*relation).rd_rel);
-            let target = memory.switch_to(|| {
+            check_columns(relation, action);
+            let (descriptor, info, indexes, executor, slot) = memory.switch_to(|| {
                 let descriptor = pg_sys::CreateTupleDescCopy((*relation).rd_att);
                 let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
                     .cast::<pg_sys::ResultRelInfo>();
-                check_columns((*relation).rd_att);
                 pg_sys::InitResultRelInfo(info, relation, 1, std::ptr::null_mut(), 0);
                 pg_sys::ExecOpenIndices(info, false);
                 let indexes: Vec<_> = (0..(*info).ri_NumIndices as usize)
-                    .map(|at| *(*info).ri_IndexRelationDescs.add(at))
+                    .map(|number| *(*info).ri_IndexRelationDescs.add(number))
                     .inspect(|index| {
                         if !(*(**index).rd_index).indimmediate {
                             changed_by_hand("an index of it is DEFERRABLE");
@@ -103,33 +103,28 @@ impl Target {
                 )
             });
             pg_sys::table_close(relation, pg_sys::NoLock as i32);
-            let (descriptor, info, indexes, executor, slot) = target;
-            let relations = [vec![table], indexes.clone()].concat();
-            Target {
-                table,
-                sequence,
+            let relations = [vec![oid], indexes.clone()].concat();
+            QueueTable {
+                oid,
+                sequence: catalog::relation_oid(c"queue_id_seq"),
                 labels: Action::ALL.map(|label| label_oid(action, label)),
                 descriptor,
                 info,
                 indexes,
                 executor,
                 slot,
-                watch: watch.only(relations, false),
+                dependencies: dependencies.only(relations, false),
                 _memory: memory,
             }
         }
     }
 
-    /// The table.
-    pub fn table(&self) -> pg_sys::Oid {
-        self.table
-    }
-
-    /// A callback's new id, also in a transaction that became read-only after what it reports.
+    /// The next callback's id, also in a database transaction that has become read-only since it
+    /// wrote the row that is reported.
     #[allow(unsafe_code)]
     pub fn next_id(&self) -> i64 {
-        // SAFETY: the sequence belongs to the table. The variable is the transaction's; an error
-        // aborts that, or the subtransaction, which sets it back.
+        // SAFETY: the sequence belongs to the table. XactReadOnly is a variable of the database
+        // transaction; after an error the abort of that, or of the subtransaction, restores it.
         unsafe {
             let is_read_only = pg_sys::XactReadOnly;
             pg_sys::XactReadOnly = false;
@@ -139,43 +134,44 @@ impl Target {
         }
     }
 
-    /// An action as the column `action` has it.
+    /// The value of the column `action`.
     pub fn label(&self, action: Action) -> pg_sys::Datum {
         pg_sys::Datum::from(self.labels[action as usize])
     }
 
-    /// The table's columns: a copy, which nobody has to pin.
+    /// The table's tuple descriptor: a copy without a reference count.
     pub fn descriptor(&self) -> pg_sys::TupleDesc {
         self.descriptor
     }
 }
 
 /// The queue and its indexes, open for insertion. After an error PostgreSQL closes them.
-pub struct OpenTarget(Rc<Target>);
+pub struct OpenQueueTable(Rc<QueueTable>);
 
-impl OpenTarget {
+impl OpenQueueTable {
     /// Opens them.
     #[allow(unsafe_code)]
-    pub fn new() -> OpenTarget {
+    pub fn new() -> OpenQueueTable {
         loop {
-            let open = OpenTarget(Target::current());
+            let open = OpenQueueTable(QueueTable::current());
             let lock = pg_sys::RowExclusiveLock as i32;
-            // SAFETY: the table is locked, so that its indexes stay; the arrays have a place for
-            // each index.
+            // SAFETY: `info` and its array, which has an element for each index, live as long as
+            // `open`. Once the table is locked and unchanged, its indexes are those of the array:
+            // to add or drop one takes a lock that conflicts.
             unsafe {
                 let info = open.0.info;
-                (*info).ri_RelationDesc = pg_sys::table_open(open.0.table, lock);
-                // Locking lets in what changed before.
-                if !open.0.watch.holds() {
+                (*info).ri_RelationDesc = pg_sys::table_open(open.0.oid, lock);
+                // Taking a lock processes invalidation messages.
+                if !open.0.dependencies.are_unchanged() {
                     pg_sys::table_close((*info).ri_RelationDesc, pg_sys::NoLock as i32);
                     continue;
                 }
-                for (at, index) in open.0.indexes.iter().enumerate() {
-                    *(*info).ri_IndexRelationDescs.add(at) = pg_sys::index_open(*index, lock);
+                for (number, index) in open.0.indexes.iter().enumerate() {
+                    *(*info).ri_IndexRelationDescs.add(number) = pg_sys::index_open(*index, lock);
                 }
             }
             // So does locking the indexes.
-            if open.0.watch.holds() {
+            if open.0.dependencies.are_unchanged() {
                 return open;
             }
             open.close();
@@ -185,25 +181,25 @@ impl OpenTarget {
     /// The open table.
     #[allow(unsafe_code)]
     pub fn relation(&self) -> pg_sys::Relation {
-        // SAFETY: it lives as long as the target.
+        // SAFETY: `info` lives as long as `self`.
         unsafe { (*self.0.info).ri_RelationDesc }
     }
 
-    /// A slot for one row at a time.
+    /// A virtual slot for one tuple at a time.
     pub fn slot(&self) -> *mut pg_sys::TupleTableSlot {
         self.0.slot
     }
 
-    /// Inserts a row into the indexes in which it belongs.
+    /// Inserts the index entries of a tuple.
     ///
     /// # Safety
     ///
-    /// The slot holds a row that was just inserted into the table, with its place there.
+    /// The slot holds a tuple that was just inserted into the table, with its `tts_tid`.
     #[allow(unsafe_code)]
     pub unsafe fn insert_into_indexes(&self, slot: *mut pg_sys::TupleTableSlot) {
         let executor = self.0.executor;
-        // SAFETY: as the caller says; the indexes are open. What the executor needs for one row is
-        // freed with it.
+        // SAFETY: the slot is as the caller says; the indexes in `info` are open. The per-tuple
+        // memory is used for this tuple only.
         unsafe {
             pg_sys::ExecInsertIndexTuples(
                 self.0.info,
@@ -216,23 +212,23 @@ impl OpenTarget {
                 #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
                 false,
             );
-            let row = (*executor).es_per_tuple_exprcontext;
-            if !row.is_null() {
-                pg_sys::MemoryContextReset((*row).ecxt_per_tuple_memory);
+            let per_tuple = (*executor).es_per_tuple_exprcontext;
+            if !per_tuple.is_null() {
+                pg_sys::MemoryContextReset((*per_tuple).ecxt_per_tuple_memory);
             }
         }
     }
 
-    /// Closes them; the locks are kept until the transaction ends.
+    /// Closes them; the locks are kept until the database transaction ends.
     #[allow(unsafe_code)]
     pub fn close(self) {
-        // SAFETY: they are open.
+        // SAFETY: `new` opened the table and all indexes.
         unsafe {
             let info = self.0.info;
-            for at in 0..self.0.indexes.len() {
-                let index = *(*info).ri_IndexRelationDescs.add(at);
+            for number in 0..self.0.indexes.len() {
+                let index = *(*info).ri_IndexRelationDescs.add(number);
                 #[cfg(any(feature = "pg17", feature = "pg18"))]
-                pg_sys::index_insert_cleanup(index, *(*info).ri_IndexRelationInfo.add(at));
+                pg_sys::index_insert_cleanup(index, *(*info).ri_IndexRelationInfo.add(number));
                 pg_sys::index_close(index, pg_sys::NoLock as i32);
             }
             pg_sys::table_close((*info).ri_RelationDesc, pg_sys::NoLock as i32);
@@ -240,44 +236,46 @@ impl OpenTarget {
     }
 }
 
-impl Deref for OpenTarget {
-    type Target = Target;
+impl Deref for OpenQueueTable {
+    type Target = QueueTable;
 
-    fn deref(&self) -> &Target {
+    fn deref(&self) -> &QueueTable {
         &self.0
     }
 }
 
-/// Refuses a table that is no plain one: insertion goes to its pages directly.
+/// Refuses a table that is not a plain heap: insertion writes heap pages directly.
 fn check_storage(table: &pg_sys::FormData_pg_class) {
     if table.relkind as u8 != pg_sys::RELKIND_RELATION || table.relam != pg_sys::HEAP_TABLE_AM_OID {
         changed_by_hand("it is not an ordinary heap table");
     }
 }
 
-/// Refuses columns of other types than ours, and further ones that must not be NULL: only somebody
-/// who changed the table by hand sees that.
+/// Refuses columns of other types than the extension's, and added ones that are NOT NULL.
+///
+/// # Safety
+///
+/// The relation is open.
 #[allow(unsafe_code)]
-fn check_columns(descriptor: pg_sys::TupleDesc) {
-    let (action, click_id) = (type_oid(c"action"), type_oid(c"click_id"));
-    let ours: [pg_sys::Oid; COLUMNS] = [
+unsafe fn check_columns(relation: pg_sys::Relation, action: pg_sys::Oid) {
+    let expected: [pg_sys::Oid; COLUMNS] = [
         pg_sys::INT8OID,
         pg_sys::TEXTOID,
         action,
         pg_sys::TEXTOID,
-        click_id,
+        catalog::type_oid(c"click_id"),
         pg_sys::JSONBOID,
         pg_sys::TIMESTAMPTZOID,
         pg_sys::TIMESTAMPTZOID,
         pg_sys::INT4OID,
         pg_sys::TEXTOID,
     ];
-    // SAFETY: it is a descriptor.
-    let columns = unsafe { PgTupleDesc::from_pg_copy(descriptor) };
-    let is_ours = |(column, of): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
-        column.atttypid == *of && !column.attisdropped
+    // SAFETY: an open relation has a descriptor, which is copied.
+    let columns = unsafe { PgTupleDesc::from_pg_copy((*relation).rd_att) };
+    let is_as_expected = |(column, expected): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
+        column.atttypid == *expected && !column.attisdropped
     };
-    if columns.len() < COLUMNS || !columns.iter().zip(&ours).all(is_ours) {
+    if columns.len() < COLUMNS || !columns.iter().zip(&expected).all(is_as_expected) {
         changed_by_hand("its columns are not those of the extension");
     }
     if columns
@@ -300,23 +298,7 @@ fn changed_by_hand(what: &str) -> ! {
     unreachable!("an error ends the statement")
 }
 
-/// The OID of a label of the enum `s2s.action`.
-#[allow(unsafe_code)]
 fn label_oid(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
-    let label: &CStr = match action {
-        Action::Lead => c"lead",
-        Action::Sale => c"sale",
-        Action::Edit => c"edit",
-    };
-    // SAFETY: a catalog look-up within a transaction.
-    unsafe {
-        pg_sys::GetSysCacheOid(
-            pg_sys::SysCacheIdentifier::ENUMTYPOIDNAME as i32,
-            pg_sys::Anum_pg_enum_oid as pg_sys::AttrNumber,
-            pg_sys::Datum::from(action_type),
-            pg_sys::Datum::from(label.as_ptr()),
-            pg_sys::Datum::null(),
-            pg_sys::Datum::null(),
-        )
-    }
+    let label = CString::new(action.name()).expect("a label has no zero bytes");
+    catalog::enum_label_oid(action_type, &label)
 }
