@@ -28,6 +28,7 @@ mod promises;
 mod readme;
 mod replication;
 mod retention;
+mod runtime_sql;
 mod secrets;
 mod shop;
 mod stops;

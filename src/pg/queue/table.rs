@@ -1,15 +1,15 @@
 //! The table `s2s.queue` as insertion needs it: looked up once per session, and again when an
 //! invalidation message says that the table or one of its indexes has changed.
 
+mod check;
+
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
-use pgrx::{PgTupleDesc, pg_sys};
 
 use crate::callback::Action;
 use crate::pg::sys::catalog;
@@ -76,8 +76,8 @@ impl QueueTable {
         // `table_close`. What is kept is allocated in `memory`, which lives as long as the result.
         unsafe {
             let relation = pg_sys::table_open(oid, pg_sys::RowExclusiveLock as i32);
-            check_storage(&*(*relation).rd_rel);
-            check_columns(relation, action);
+            check::storage(&*(*relation).rd_rel);
+            check::columns(relation, action);
             let (descriptor, info, indexes, executor, slot) = memory.switch_to(|| {
                 let descriptor = pg_sys::CreateTupleDescCopy((*relation).rd_att);
                 let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
@@ -86,11 +86,7 @@ impl QueueTable {
                 pg_sys::ExecOpenIndices(info, false);
                 let indexes: Vec<_> = (0..(*info).ri_NumIndices as usize)
                     .map(|number| *(*info).ri_IndexRelationDescs.add(number))
-                    .inspect(|index| {
-                        if !(*(**index).rd_index).indimmediate {
-                            changed_by_hand("an index of it is DEFERRABLE");
-                        }
-                    })
+                    .inspect(|index| check::index(&*(**index).rd_index))
                     .map(|index| (*index).rd_id)
                     .collect();
                 pg_sys::ExecCloseIndices(info);
@@ -156,8 +152,8 @@ impl OpenQueueTable {
             let open = OpenQueueTable(QueueTable::current());
             let lock = pg_sys::RowExclusiveLock as i32;
             // SAFETY: `info` and its array, which has an element for each index, live as long as
-            // `open`. Once the table is locked and unchanged, its indexes are those of the array:
-            // to add or drop one takes a lock that conflicts.
+            // `open`. The indexes of the array stay those to be maintained while the table is locked:
+            // CREATE and DROP INDEX, also CONCURRENTLY, wait for transactions with this lock.
             unsafe {
                 let info = open.0.info;
                 (*info).ri_RelationDesc = pg_sys::table_open(open.0.oid, lock);
@@ -242,60 +238,6 @@ impl Deref for OpenQueueTable {
     fn deref(&self) -> &QueueTable {
         &self.0
     }
-}
-
-/// Refuses a table that is not a plain heap: insertion writes heap pages directly.
-fn check_storage(table: &pg_sys::FormData_pg_class) {
-    if table.relkind as u8 != pg_sys::RELKIND_RELATION || table.relam != pg_sys::HEAP_TABLE_AM_OID {
-        changed_by_hand("it is not an ordinary heap table");
-    }
-}
-
-/// Refuses columns of other types than the extension's, and added ones that are NOT NULL.
-///
-/// # Safety
-///
-/// The relation is open.
-#[allow(unsafe_code)]
-unsafe fn check_columns(relation: pg_sys::Relation, action: pg_sys::Oid) {
-    let expected: [pg_sys::Oid; COLUMNS] = [
-        pg_sys::INT8OID,
-        pg_sys::TEXTOID,
-        action,
-        pg_sys::TEXTOID,
-        catalog::type_oid(c"click_id"),
-        pg_sys::JSONBOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-    ];
-    // SAFETY: an open relation has a descriptor, which is copied.
-    let columns = unsafe { PgTupleDesc::from_pg_copy((*relation).rd_att) };
-    let is_as_expected = |(column, expected): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
-        column.atttypid == *expected && !column.attisdropped
-    };
-    if columns.len() < COLUMNS || !columns.iter().zip(&expected).all(is_as_expected) {
-        changed_by_hand("its columns are not those of the extension");
-    }
-    if columns
-        .iter()
-        .skip(COLUMNS)
-        .any(|column| column.attnotnull && !column.attisdropped)
-    {
-        changed_by_hand("a column that was added is NOT NULL");
-    }
-}
-
-fn changed_by_hand(what: &str) -> ! {
-    ErrorReport::new(
-        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-        format!("nothing can be queued in s2s.queue: {what}"),
-        "s2s",
-    )
-    .set_hint("Undo what was changed by hand; further columns that can be NULL, and plain indexes, are served.")
-    .report(PgLogLevel::ERROR);
-    unreachable!("an error ends the statement")
 }
 
 fn label_oid(action_type: pg_sys::Oid, action: Action) -> pg_sys::Oid {
