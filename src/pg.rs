@@ -43,7 +43,7 @@ mod s2s {}
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
-    queue::watch_statements();
+    queue::gather_by_statement();
     // SAFETY: plain globals of PostgreSQL's, read in its main thread.
     let (is_preload, is_upgrade) = unsafe {
         (

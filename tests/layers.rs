@@ -44,7 +44,10 @@ impl Source {
     /// The room of `pg` that it belongs to, if it is in one.
     fn room(&self) -> Option<&str> {
         let name = self.path.strip_prefix("pg/")?.split(['/', '.']).next()?;
-        ROOMS.iter().map(|(room, _)| *room).find(|room| *room == name)
+        ROOMS
+            .iter()
+            .map(|(room, _)| *room)
+            .find(|room| *room == name)
     }
 
     /// What follows `prefix` wherever it stands, as far as it is a path.
@@ -77,7 +80,11 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 fn sources() -> Vec<Source> {
     let folder = root().join("src");
     let sources = files(&folder, "rs").into_iter().filter_map(|file| {
-        let path = file.strip_prefix(&folder).expect("below src").to_str()?.to_owned();
+        let path = file
+            .strip_prefix(&folder)
+            .expect("below src")
+            .to_str()?
+            .to_owned();
         let text = fs::read_to_string(&file).expect("a source");
         let code = text.split("#[cfg(test)]\nmod ").next()?;
         let lines = code.lines().map(|line| match line.trim_start() {
@@ -123,12 +130,15 @@ fn rooms_of_pg_import_one_way() {
     let mut broken = Vec::new();
     for source in sources() {
         let Some(room) = source.room() else { continue };
-        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room).expect("a room");
+        let (_, allowed) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .expect("a room");
         for path in source.paths_after("crate::pg::") {
             let of_a_room = |(name, _): &&(&str, _)| path.split("::").next() == Some(*name);
             let is_room = ROOMS.iter().any(|rule| of_a_room(&rule));
             let is_allowed = |name: &&str| path.starts_with(*name);
-            if is_room && !path.starts_with(room) && !allowed.iter().any(|name| is_allowed(&name)) {
+            if is_room && !path.starts_with(room) && !allowed.iter().any(is_allowed) {
                 broken.push(format!("{} imports {path}", source.path));
             }
         }
@@ -193,7 +203,10 @@ fn sql_that_runs_stands_in_files() {
         }
     }
     for file in files(&root().join("sql/runtime"), "sql") {
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
         if !code.contains(&format!("sql/runtime/{name}")) {
             broken.push(format!("sql/runtime/{name} is never run"));
         }
@@ -206,7 +219,10 @@ fn callbacks_leave_the_queue_in_two_statements() {
     let mut found = Vec::new();
     for file in files(&root().join("sql/runtime"), "sql") {
         let text = fs::read_to_string(&file).expect("SQL").to_lowercase();
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
         for (at, _) in text.match_indices("delete from s2s.queue") {
             let records = text.contains("insert into s2s.attempt");
             assert!(records, "{name}: deletes at {at} and records nothing");

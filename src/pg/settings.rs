@@ -1,4 +1,5 @@
 //! The settings `s2s.*`.
+#![forbid(unsafe_code)]
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -26,7 +27,7 @@ static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false
 static USER_AGENT: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(DEFAULT_USER_AGENT));
 
-/// The default of `s2s.user_agent`, also when that is empty.
+/// The default of `s2s.user_agent`; also used when the setting is empty.
 const DEFAULT_USER_AGENT: &CStr = match CStr::from_bytes_with_nul(
     concat!("pgrx-ext/", env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
 ) {
@@ -34,7 +35,7 @@ const DEFAULT_USER_AGENT: &CStr = match CStr::from_bytes_with_nul(
     Err(_) => c"pgrx-ext",
 };
 
-/// Tells PostgreSQL of them.
+/// Defines them. To be called once, when the library is loaded.
 pub fn define() {
     GucRegistry::define_bool_guc(
         c"s2s.enabled",
@@ -100,37 +101,31 @@ pub fn define() {
     );
 }
 
-/// `s2s.enabled`
 pub fn enabled() -> bool {
     ENABLED.get()
 }
 
-/// `s2s.on_invalid_row`
 pub fn on_invalid_row() -> OnInvalidRow {
     ON_INVALID_ROW.get()
 }
 
-/// `s2s.max_in_flight`
 pub fn max_in_flight() -> usize {
     usize::try_from(MAX_IN_FLIGHT.get()).unwrap_or(1)
 }
 
-/// `s2s.attempt_retention`
 pub fn attempt_retention() -> Duration {
     Duration::from_secs(u64::try_from(ATTEMPT_RETENTION.get()).unwrap_or_default())
 }
 
-/// `s2s.shutdown_grace`
 pub fn shutdown_grace() -> Duration {
     Duration::from_millis(u64::try_from(SHUTDOWN_GRACE.get()).unwrap_or_default())
 }
 
-/// `s2s.allow_private_addresses`
 pub fn allow_private_addresses() -> bool {
     ALLOW_PRIVATE_ADDRESSES.get()
 }
 
-/// `s2s.user_agent`; what is no header value is taken as empty.
+/// `s2s.user_agent`, or its default if that is no valid header value.
 pub fn user_agent() -> String {
     let set = USER_AGENT
         .get()

@@ -1,9 +1,12 @@
 //! What wraps PostgreSQL's C interface.
 
+pub mod catalog;
 pub mod cursor;
 pub mod database;
 pub mod foreign_server;
+pub mod hook;
 pub mod invalidation;
+pub mod jsonb;
 pub mod latch;
 pub mod memory;
 pub mod numeric;

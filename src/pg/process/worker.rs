@@ -13,7 +13,6 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::pg::process::wake::{self, Slot};
-use crate::pg::queue;
 use crate::pg::settings;
 
 mod crash;
@@ -27,6 +26,7 @@ use crate::delivery::locked::Locked;
 use crate::delivery::pool::Pool;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::{Outcome, Timestamp};
+use crate::pg::sys::catalog;
 use crate::pg::sys::signal as stop;
 use crate::pg::sys::transaction::{SqlError, transaction};
 use lanes::Lanes;
@@ -59,7 +59,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     if let Some(slot) = board.find(database) {
         slot.wanted.store(false, SeqCst);
     }
-    if !transaction(queue::exists).unwrap_or(false) {
+    if !transaction(catalog::extension_exists).unwrap_or(false) {
         return;
     }
     let Some(slot) = board.claim(database) else {

@@ -1,66 +1,66 @@
-//! Inserting callbacks into `s2s.queue` without SQL: the inserting role needs no rights on the
+//! Inserting callbacks into `s2s.queue` without SQL: the inserting role needs no privileges on the
 //! queue and gains none, and there is nothing to plan.
 //!
-//! What insertion needs to know of the table is looked up once per session and kept while the
-//! table's definition stands ([`target`]). [`enqueue`] inserts one callback, [`Bulk`] those of a
-//! whole statement, page by page. Both serve all indexes, those too that somebody else added.
+//! [`enqueue`] inserts one callback, [`BulkInsert`] those of a whole statement, page by page. Both
+//! maintain all indexes, also those that a DBA has added.
 
 use std::rc::Rc;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::target::{COLUMNS, OpenTarget, Target};
+use super::table::{COLUMNS, OpenQueueTable, QueueTable};
 use crate::callback::{Action, Parameters};
 use crate::delivery::{Columns, Timestamp};
 use crate::pg::process::wake;
-use crate::pg::sys::memory::{OwnedContext, once};
+use crate::pg::sys::jsonb;
+use crate::pg::sys::memory::{OwnedContext, run_and_reset};
 
 /// A callback to be queued.
-pub struct Entry<'a> {
+pub struct NewCallback<'a> {
     /// The server's name.
     pub server: &'a str,
-    /// What happened.
     pub action: Action,
-    /// What is to be said.
-    pub said: &'a Parameters<'a>,
+    pub parameters: &'a Parameters<'a>,
     /// Why it cannot be sent: the callback is parked with this reason.
     pub problem: Option<&'a str>,
 }
 
-/// A row of the queue.
-struct Row {
+/// The values of a tuple of `s2s.queue`.
+struct QueueTuple {
     id: i64,
     due_at: Timestamp,
     values: [pg_sys::Datum; COLUMNS],
     nulls: [bool; COLUMNS],
 }
 
-impl Row {
-    /// The row of a callback that is queued at `now`. Its values are in the current memory context.
-    fn new(target: &Target, entry: &Entry, now: Timestamp) -> Row {
-        let columns = Columns::of(entry.action, entry.said);
-        let parked = entry.problem.is_some();
-        let id = target.next_id();
-        // Of two callbacks of one transaction id, the one that is queued later is due later, even
-        // if its transaction started earlier.
-        let due_at = if parked { Timestamp::INFINITY } else { now };
+impl QueueTuple {
+    /// The tuple of a callback that is queued now. Its values are in the current memory context.
+    fn new(table: &QueueTable, callback: &NewCallback) -> QueueTuple {
+        let columns = Columns::of(callback.action, callback.parameters);
+        let id = table.next_id();
+        // The clock's time, not the database transaction's: of two callbacks of one transaction id,
+        // the one that is queued later is due later, even if its database transaction is older.
+        let due_at = match callback.problem {
+            Some(_) => Timestamp::INFINITY,
+            None => now(),
+        };
         let datums: [Option<pg_sys::Datum>; COLUMNS] = [
             id.into_datum(),
-            entry.server.into_datum(),
-            Some(target.label(entry.action)),
+            callback.server.into_datum(),
+            Some(table.label(callback.action)),
             columns.transaction_id.into_datum(),
             columns
                 .click_id
                 .as_ref()
                 .and_then(|id| id.as_str().into_datum()),
-            Some(jsonb(columns.parameters)),
+            Some(jsonb::object(columns.parameters)),
             Some(pg_sys::Datum::from(transaction_start())),
             Some(pg_sys::Datum::from(due_at.0)),
             0i32.into_datum(),
-            entry.problem.and_then(|problem| problem.into_datum()),
+            callback.problem.and_then(|problem| problem.into_datum()),
         ];
-        Row {
+        QueueTuple {
             id,
             due_at,
             values: datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null())),
@@ -68,14 +68,16 @@ impl Row {
         }
     }
 
-    /// Stores the row in a slot, without a copy. Columns that somebody added are NULL.
+    /// Stores the values in a slot, without copying what they point to. Added columns are NULL.
     ///
     /// # Safety
     ///
-    /// The slot has the queue's columns, and is cleared before the row's memory is.
+    /// The slot has the queue's columns, and is cleared, or materialized, before the memory context
+    /// of the values is reset.
     #[allow(unsafe_code)]
     unsafe fn store(&self, slot: *mut pg_sys::TupleTableSlot) {
-        // SAFETY: as the caller says; the arrays have a place for each column.
+        // SAFETY: the arrays of a slot have an element for each column of its descriptor, and the
+        // queue has at least COLUMNS columns.
         unsafe {
             pg_sys::ExecClearTuple(slot);
             let columns = (*(*slot).tts_tupleDescriptor).natts as usize;
@@ -91,17 +93,17 @@ impl Row {
     }
 }
 
-/// Inserts a callback, wakes the worker at commit, and returns the callback's id. The commit waits
-/// until it is on disk.
+/// Inserts a callback, wakes the worker at commit, and returns the callback's id. The commit is
+/// synchronous.
 #[allow(unsafe_code)]
-pub fn enqueue(entry: &Entry) -> i64 {
-    let open = OpenTarget::new();
-    let row = Row::new(&open, entry, now());
-    // SAFETY: the values are of the columns' types, in their order. The slot is cleared before
-    // they are freed.
+pub fn enqueue(callback: &NewCallback) -> i64 {
+    let open = OpenQueueTable::new();
+    let queue_tuple = QueueTuple::new(&open, callback);
+    // SAFETY: the values have the types of the columns, which `QueueTable` has checked. The slot is
+    // cleared before they are freed.
     unsafe {
         let slot = open.slot();
-        row.store(slot);
+        queue_tuple.store(slot);
         let tuple = pg_sys::ExecCopySlotHeapTuple(slot);
         pg_sys::simple_heap_insert(open.relation(), tuple);
         (*slot).tts_tid = (*tuple).t_self;
@@ -111,43 +113,42 @@ pub fn enqueue(entry: &Entry) -> i64 {
     }
     open.close();
     force_sync_commit();
-    if entry.problem.is_none() {
-        wake::at_commit(row.due_at);
+    if callback.problem.is_none() {
+        wake::at_commit(queue_tuple.due_at);
     }
-    row.id
+    queue_tuple.id
 }
 
-/// So many callbacks are inserted at once, as COPY does.
+/// Callbacks that are inserted at once, as many as COPY inserts.
 const BULK_ROWS: usize = 1000;
 
-/// At so many bytes of callbacks they are inserted, however few they are.
+/// Callbacks of this many bytes are inserted even if they are fewer than [`BULK_ROWS`].
 const BULK_BYTES: usize = 256 * 1024;
 
-/// The callbacks of a statement, inserted many at once. Those that were added last are in the
-/// queue only after [`Bulk::finish`].
-pub struct Bulk {
-    /// The queue when the first was added.
-    target: Rc<Target>,
-    /// Made as they are needed; the first `waiting` hold a callback each.
+/// Inserts the callbacks of a statement, many at once. The last ones are in the queue only after
+/// [`BulkInsert::finish`].
+pub struct BulkInsert {
+    /// The queue as of the first callback.
+    table: Rc<QueueTable>,
+    /// Made on demand; the first `pending` hold a callback each.
     slots: Vec<*mut pg_sys::TupleTableSlot>,
-    waiting: usize,
-    bytes: usize,
-    /// Holds the slots and what is in them.
+    pending: usize,
+    pending_bytes: usize,
+    /// Holds the slots and their tuples.
     memory: OwnedContext,
-    /// Holds what a row leaves behind.
+    /// Reset for each row.
     row_memory: OwnedContext,
-    /// When the first of them is due; parked ones never are.
+    /// When the first callback is due; parked ones never are.
     due_at: Timestamp,
 }
 
-impl Default for Bulk {
-    /// Nothing to insert yet.
-    fn default() -> Bulk {
-        Bulk {
-            target: Target::current(),
+impl Default for BulkInsert {
+    fn default() -> BulkInsert {
+        BulkInsert {
+            table: QueueTable::current(),
             slots: Vec::new(),
-            waiting: 0,
-            bytes: 0,
+            pending: 0,
+            pending_bytes: 0,
             memory: OwnedContext::of_subtransaction(c"s2s bulk"),
             row_memory: OwnedContext::of_subtransaction(c"s2s row"),
             due_at: Timestamp::INFINITY,
@@ -155,23 +156,24 @@ impl Default for Bulk {
     }
 }
 
-impl Bulk {
-    /// Calls `add` for one row; what it allocates in PostgreSQL's memory is freed.
+impl BulkInsert {
+    /// Calls `add` for one row, and frees what it has allocated with palloc.
     #[allow(unsafe_code)]
-    pub fn row<R>(&mut self, add: impl FnOnce(&mut Bulk) -> R) -> R {
+    pub fn row<R>(&mut self, add: impl FnOnce(&mut BulkInsert) -> R) -> R {
         let row_memory = self.row_memory.value();
-        // SAFETY: the context lives as long as `self`; nothing of the row is used afterwards: what
-        // waits to be inserted was copied.
-        unsafe { once(row_memory, || add(self)) }
+        // SAFETY: the context lives as long as `self`. `add` keeps no pointer into it: pending tuples
+        // are copies in `memory`.
+        unsafe { run_and_reset(row_memory, || add(self)) }
     }
 
     /// Adds a callback and returns its id.
     #[allow(unsafe_code)]
-    pub fn add(&mut self, entry: &Entry) -> i64 {
-        let row = Row::new(&self.target, entry, now());
-        if self.waiting == self.slots.len() {
-            let descriptor = self.target.descriptor();
-            // SAFETY: the descriptor lives as long as `self`.
+    pub fn add(&mut self, callback: &NewCallback) -> i64 {
+        let queue_tuple = QueueTuple::new(&self.table, callback);
+        if self.pending == self.slots.len() {
+            let descriptor = self.table.descriptor();
+            // SAFETY: `self.table` keeps the descriptor; the slot is in `memory`, which is dropped
+            // with the list of slots.
             let slot = unsafe {
                 self.memory.switch_to(|| {
                     pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsHeapTuple)
@@ -179,55 +181,57 @@ impl Bulk {
             };
             self.slots.push(slot);
         }
-        let slot = self.slots[self.waiting];
-        // SAFETY: the slot has the queue's columns. What it holds is copied at once.
+        let slot = self.slots[self.pending];
+        // SAFETY: the slot was made with the queue's descriptor. ExecMaterializeSlot copies the
+        // values into the slot's own memory.
         unsafe {
-            row.store(slot);
+            queue_tuple.store(slot);
             pg_sys::ExecMaterializeSlot(slot);
-            let mut is_ours = false;
-            let tuple = pg_sys::ExecFetchSlotHeapTuple(slot, false, &mut is_ours);
-            self.bytes += (*tuple).t_len as usize;
+            let mut should_free = false;
+            let tuple = pg_sys::ExecFetchSlotHeapTuple(slot, false, &mut should_free);
+            self.pending_bytes += (*tuple).t_len as usize;
         }
-        self.waiting += 1;
-        self.due_at = self.due_at.min(row.due_at);
-        if self.waiting == BULK_ROWS || self.bytes >= BULK_BYTES {
+        self.pending += 1;
+        self.due_at = self.due_at.min(queue_tuple.due_at);
+        if self.pending == BULK_ROWS || self.pending_bytes >= BULK_BYTES {
             self.flush();
         }
-        row.id
+        queue_tuple.id
     }
 
-    /// Inserts what waits.
+    /// Inserts the pending callbacks.
     #[allow(unsafe_code)]
     fn flush(&mut self) {
-        let open = OpenTarget::new();
-        let waiting = &mut self.slots[..self.waiting];
-        // SAFETY: the slots hold rows of the queue. Their tuples are in memory that lives longer.
+        let open = OpenQueueTable::new();
+        let pending = &mut self.slots[..self.pending];
+        // SAFETY: each slot holds a tuple of the queue, in memory that outlives the call;
+        // `heap_multi_insert` sets their `tts_tid`.
         unsafe {
             pg_sys::heap_multi_insert(
                 open.relation(),
-                waiting.as_mut_ptr(),
-                waiting.len() as i32,
+                pending.as_mut_ptr(),
+                pending.len() as i32,
                 pg_sys::GetCurrentCommandId(true),
                 0,
                 std::ptr::null_mut(),
             );
-            for slot in waiting {
+            for slot in pending {
                 open.insert_into_indexes(*slot);
                 pg_sys::ExecClearTuple(*slot);
             }
         }
         open.close();
-        self.waiting = 0;
-        self.bytes = 0;
+        self.pending = 0;
+        self.pending_bytes = 0;
     }
 
-    /// Inserts what is left and wakes the worker at commit, which waits until it is on disk.
+    /// Inserts the last callbacks and wakes the worker at commit, which is synchronous.
     pub fn finish(mut self) {
         if self.slots.is_empty() {
             return;
         }
-        if self.waiting > 0 {
-            self.row(Bulk::flush);
+        if self.pending > 0 {
+            self.row(BulkInsert::flush);
         }
         force_sync_commit();
         if self.due_at < Timestamp::INFINITY {
@@ -236,11 +240,11 @@ impl Bulk {
     }
 }
 
-/// Lets the commit of this transaction wait until it is on disk, even where commits are not to
-/// wait: no network is told of what a crash undoes. Parked ones too: they may be sent later.
+/// Makes the commit of this database transaction synchronous, whatever `synchronous_commit` is:
+/// a crash must not undo what a network was told. With parked callbacks, too: they may be sent later.
 #[allow(unsafe_code)]
 pub fn force_sync_commit() {
-    // SAFETY: sets a flag of the current transaction, which the start of the next one clears.
+    // SAFETY: sets a flag, which the start of the next database transaction clears.
     unsafe { pg_sys::ForceSyncCommit() };
 }
 
@@ -254,42 +258,4 @@ fn now() -> Timestamp {
 fn transaction_start() -> i64 {
     // SAFETY: reads a variable.
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
-}
-
-/// A jsonb object of strings.
-#[allow(unsafe_code)]
-fn jsonb(mut pairs: Vec<(&str, &str)>) -> pg_sys::Datum {
-    // The order in which jsonb keeps its keys: shorter ones first.
-    pairs.sort_unstable_by_key(|(name, _)| (name.len(), *name));
-    pairs.dedup_by_key(|(name, _)| *name);
-    let string = |text: &str| {
-        let mut value = pg_sys::JsonbValue {
-            type_: pg_sys::jbvType::jbvString,
-            ..Default::default()
-        };
-        value.val.string = pg_sys::JsonbValue__bindgen_ty_1__bindgen_ty_1 {
-            len: text.len() as i32,
-            val: text.as_ptr().cast_mut().cast(),
-        };
-        value
-    };
-    let mut pairs: Vec<pg_sys::JsonbPair> = pairs
-        .into_iter()
-        .map(|(name, text)| pg_sys::JsonbPair {
-            key: string(name),
-            value: string(text),
-            order: 0,
-        })
-        .collect();
-    let mut object = pg_sys::JsonbValue {
-        type_: pg_sys::jbvType::jbvObject,
-        ..Default::default()
-    };
-    object.val.object = pg_sys::JsonbValue__bindgen_ty_1__bindgen_ty_3 {
-        nPairs: pairs.len() as i32,
-        pairs: pairs.as_mut_ptr(),
-    };
-    // SAFETY: an object whose keys are sorted and unique, as it has to be; the texts are read
-    // during the call only.
-    unsafe { pg_sys::Datum::from(pg_sys::JsonbValueToJsonb(&mut object)) }
 }

@@ -1,108 +1,88 @@
-//! What row triggers queue, gathered per statement.
+//! Callbacks of row triggers, gathered per statement.
 //!
 //! PostgreSQL fires a statement's AFTER triggers one row after the other in `ExecutorFinish`. A
-//! hook there lets the callbacks of all rows be inserted together when the last trigger has
-//! fired: they are in the queue when the statement is done. Triggers that fire elsewhere (COPY,
-//! deferred constraints, logical replication) insert row by row.
+//! hook there inserts the callbacks of all rows together after the last trigger: they are in the
+//! queue when the statement ends. Triggers that fire elsewhere (COPY, deferred constraints, logical
+//! replication) insert row by row.
 
 use std::cell::RefCell;
 use std::ffi::c_int;
-use std::sync::OnceLock;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::insert::{Bulk, Entry, enqueue};
+use super::insert::{BulkInsert, NewCallback, enqueue};
+use crate::pg::sys::hook;
 
 /// A statement whose AFTER triggers are firing.
-struct Firing {
-    /// The subtransaction that it runs in: what is queued in another can be rolled back alone.
+struct FiringStatement {
+    /// The nesting level of the subtransaction that runs it: callbacks of another one can be rolled
+    /// back without the statement.
     nest_level: i32,
-    /// What its row triggers queued so far.
-    bulk: Option<Bulk>,
+    /// The callbacks of its row triggers so far.
+    bulk: Option<BulkInsert>,
 }
 
 thread_local! {
-    /// A trigger can run statements, whose triggers fire before it goes on: the last is the
+    /// A trigger can run statements, whose triggers fire before it goes on: the last one is the
     /// innermost.
-    static FIRING: RefCell<Vec<Firing>> = const { RefCell::new(Vec::new()) };
+    static FIRING: RefCell<Vec<FiringStatement>> = const { RefCell::new(Vec::new()) };
 }
-
-/// The hook that was there before ours.
-static PREVIOUS: OnceLock<pg_sys::ExecutorFinish_hook_type> = OnceLock::new();
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" {
-    /// PostgreSQL's own, without the wrapper that pgrx puts around it: that makes a new error out
-    /// of one that passes through, without its context and the constraint that it names.
-    #[link_name = "standard_ExecutorFinish"]
-    fn unwrapped_executor_finish(query: *mut pg_sys::QueryDesc);
-
-    /// How deep the current subtransaction is. Without the wrapper as well: it reads a variable, in
-    /// every statement of the server.
+    /// The nesting level of the current subtransaction. Declared without pgrx's wrapper, which would
+    /// cost more than the call: it reads a variable, for every statement of the server.
     #[link_name = "GetCurrentTransactionNestLevel"]
     safe fn nest_level() -> c_int;
 }
 
-/// Sets the hook. Called once, when the library is loaded.
+/// Gathers from now on. To be called once, when the library is loaded.
 #[allow(unsafe_code)]
-pub fn watch_statements() {
-    // SAFETY: the hook and the callbacks have the right forms and live as long as the process;
-    // the variable is read in this thread only.
+pub fn gather_by_statement() {
+    hook::around_executor_finish(begin_statement, end_statement);
+    // SAFETY: the callbacks have the signatures that these functions ask for, and are part of the
+    // library, which is never unloaded.
     unsafe {
-        let _ = PREVIOUS.set(pg_sys::ExecutorFinish_hook);
-        pg_sys::ExecutorFinish_hook = Some(executor_finish);
         pg_sys::RegisterXactCallback(Some(on_transaction_end), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(on_subtransaction_end), std::ptr::null_mut());
     }
 }
 
-/// Runs a statement's AFTER triggers, then inserts what they queued.
-///
-/// An error in somebody's trigger jumps over this function, which owns nothing then: the end of
-/// the transaction or subtransaction clears up.
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: as PostgreSQL calls the hook.
-    unsafe {
-        open();
-        match PREVIOUS.get().copied().flatten() {
-            Some(previous) => previous(query),
-            None => unwrapped_executor_finish(query),
-        }
-        if FIRING.with_borrow(|firing| firing.last().is_some_and(|last| last.bulk.is_some())) {
-            insert_gathered();
-        }
-        FIRING.with_borrow_mut(|firing| drop(firing.pop()));
-    }
-}
-
-fn open() {
-    let statement = Firing {
+fn begin_statement() {
+    let statement = FiringStatement {
         nest_level: nest_level(),
         bulk: None,
     };
     FIRING.with_borrow_mut(|firing| firing.push(statement));
 }
 
-#[allow(unsafe_code)]
+/// Runs only if no trigger raised an error; else the end of the transaction or subtransaction clears
+/// up.
+fn end_statement() {
+    if FIRING.with_borrow(|firing| firing.last().is_some_and(|last| last.bulk.is_some())) {
+        insert_gathered();
+    }
+    FIRING.with_borrow_mut(|firing| drop(firing.pop()));
+}
+
 #[pg_guard]
-unsafe extern "C-unwind" fn insert_gathered() {
+extern "C-unwind" fn insert_gathered() {
     let bulk = FIRING.with_borrow_mut(|firing| firing.last_mut()?.bulk.take());
-    // Not while the list is borrowed: an index may call functions of its own.
+    // Not while the list is borrowed: an index can call functions, which can run statements.
     if let Some(bulk) = bulk {
         bulk.finish();
     }
 }
 
-/// An error here would take the whole server down: memory is freed, and nothing else.
+/// Only frees memory: an error here would crash the server.
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn on_transaction_end(
     event: pg_sys::XactEvent::Type,
     _: *mut std::ffi::c_void,
 ) {
     use pg_sys::XactEvent::*;
-    // No statement outlives its transaction.
+    // No statement outlives its database transaction.
     if matches!(
         event,
         XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT
@@ -125,7 +105,7 @@ unsafe extern "C-unwind" fn on_subtransaction_end(
 }
 
 /// Drops statements that ended with an error.
-fn forget(is_over: impl Fn(&Firing) -> bool) {
+fn forget(is_over: impl Fn(&FiringStatement) -> bool) {
     FIRING.with(|firing| {
         if let Ok(mut firing) = firing.try_borrow_mut() {
             firing.retain(|statement| !is_over(statement));
@@ -133,21 +113,21 @@ fn forget(is_over: impl Fn(&Firing) -> bool) {
     });
 }
 
-/// Queues what a row trigger has to say, with the other rows of its statement if it can; returns
-/// the callback's id.
-pub fn enqueue_in_statement(entry: &Entry) -> i64 {
+/// Queues the callback of a row trigger, together with those of the statement's other rows if
+/// possible; returns its id.
+pub fn enqueue_in_statement(callback: &NewCallback) -> i64 {
     let nest_level = nest_level();
-    let is_here = |firing: &Firing| firing.nest_level == nest_level;
-    // Taken out while it is added to: that calls PostgreSQL, and an error drops it.
+    let is_here = |firing: &FiringStatement| firing.nest_level == nest_level;
+    // Taken out while a callback is added: that calls PostgreSQL, and an error drops it.
     let bulk = FIRING.with_borrow_mut(|firing| {
         let innermost = firing.last_mut().filter(|firing| is_here(firing))?;
         Some(innermost.bulk.take())
     });
     let Some(bulk) = bulk else {
-        return enqueue(entry);
+        return enqueue(callback);
     };
     let mut bulk = bulk.unwrap_or_default();
-    let id = bulk.add(entry);
+    let id = bulk.add(callback);
     FIRING.with_borrow_mut(|firing| {
         if let Some(innermost) = firing.last_mut() {
             innermost.bulk = Some(bulk);

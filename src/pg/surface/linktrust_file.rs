@@ -11,9 +11,9 @@ use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::linktrust::{EditPage, NETWORK};
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::process::worker::sql;
-use crate::pg::queue::{self, Bulk, Entry};
+use crate::pg::queue::{self, BulkInsert, NewCallback};
 use crate::pg::server;
-use crate::pg::sys::result_set::Rows;
+use crate::pg::sys::result_set::ResultSet;
 use crate::problem::{Class, Problem, Quoted};
 
 /// The server's queued edits as a file, in the order of queueing. They stay queued.
@@ -166,8 +166,8 @@ fn linktrust_load(
     let file = file.ok_or_else(|| missing("file"))?;
     let lines = read(file)?;
     // SAFETY: this is the call, of a function that returns a table.
-    let mut rows = unsafe { Rows::of_call(fcinfo)? };
-    let mut bulk = Bulk::default();
+    let mut rows = unsafe { ResultSet::of_call(fcinfo)? };
+    let mut bulk = BulkInsert::default();
     for line in lines {
         pg_sys::check_for_interrupts!();
         bulk.row(|bulk| {
@@ -185,15 +185,15 @@ fn linktrust_load(
 }
 
 /// Queues a line's edit if it is valid.
-fn queue_line(bulk: &mut Bulk, server: &Server, line: &Line) -> Result<i64, String> {
+fn queue_line(bulk: &mut BulkInsert, server: &Server, line: &Line) -> Result<i64, String> {
     let said = line.edit.as_ref().map_err(Problem::one_line)?;
     server
         .check_parameters(Action::Edit, said)
         .map_err(|problem| problem.one_line())?;
-    Ok(bulk.add(&Entry {
+    Ok(bulk.add(&NewCallback {
         server: &server.name,
         action: Action::Edit,
-        said,
+        parameters: said,
         problem: None,
     }))
 }

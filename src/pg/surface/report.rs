@@ -12,7 +12,7 @@ use crate::callback::{Action, Fields, Lead, Parameters, PositiveId, Sale, is_org
 use crate::mapping::unknown_parameter;
 use crate::network::{Server, tradetracker};
 use crate::pg::error::PgResult;
-use crate::pg::queue::{self, Entry};
+use crate::pg::queue::{self, NewCallback};
 use crate::pg::server;
 use crate::pg::surface::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
@@ -219,10 +219,10 @@ pub fn queue_one(server: &Server, action: Action, said: &Parameters) -> PgResult
         return Ok(None);
     }
     server.check_parameters(action, said)?;
-    Ok(Some(queue::enqueue(&Entry {
+    Ok(Some(queue::enqueue(&NewCallback {
         server: &server.name,
         action,
-        said,
+        parameters: said,
         problem: None,
     })))
 }

@@ -10,27 +10,27 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 
-/// So many rows are read at once.
-const BATCH: i64 = 100;
+/// Rows of a batch.
+const BATCH_ROWS: i64 = 100;
 
-/// A query under way. An error closes it with the transaction or subtransaction; without one,
-/// [`Cursor::close`] does.
+/// A query that is being read. After an error PostgreSQL closes it with the transaction or
+/// subtransaction; otherwise [`Cursor::close`] does.
 pub struct Cursor<'a> {
     portal: pg_sys::Portal,
     client: PhantomData<&'a SpiClient<'a>>,
 }
 
 impl Cursor<'_> {
-    /// Starts a query with one argument. It sees what the calling query sees.
+    /// Starts a query with one argument, with the snapshot of the calling query.
     #[allow(unsafe_code)]
     pub fn open<'a>(_: &'a SpiClient<'a>, query: &str, argument: Option<i32>) -> Cursor<'a> {
         let query = CString::new(query).expect("SQL has no zero bytes");
         let mut types = [pg_sys::INT4OID];
         let mut values = [argument.into_datum().unwrap_or(pg_sys::Datum::null())];
         let nulls = [if argument.is_some() { b' ' } else { b'n' }];
-        // SAFETY: the SPI is connected as long as the client lives; the arrays have a place for the
-        // argument, which is copied. Pinned, the portal is closed by nobody else: code that runs
-        // between two batches can find it by its name.
+        // SAFETY: the SPI is connected as long as the client lives; the arrays have one element,
+        // for the one argument, and are copied. Code that runs between two batches can find the
+        // portal by its name; pinned, it cannot close it.
         let portal = unsafe {
             let portal = pg_sys::SPI_cursor_open_with_args(
                 std::ptr::null(),
@@ -51,18 +51,18 @@ impl Cursor<'_> {
         }
     }
 
-    /// Calls `with` with the next rows; `None` if there are no more. They are freed afterwards.
+    /// Calls `body` with the next rows and frees them; `None` if there are no more.
     #[allow(unsafe_code)]
-    pub fn batch<R>(&mut self, with: impl FnOnce(&Batch) -> R) -> Option<R> {
-        // SAFETY: the portal is open. The result is this call's, and ours to free: calls of the SPI
-        // in `with` have results of their own.
+    pub fn batch<R>(&mut self, body: impl FnOnce(&Batch) -> R) -> Option<R> {
+        // SAFETY: the portal is open. SPI_tuptable is the result of this fetch and is freed once:
+        // calls of the SPI in `body` have results of their own.
         unsafe {
-            pg_sys::SPI_cursor_fetch(self.portal, true, BATCH as _);
+            pg_sys::SPI_cursor_fetch(self.portal, true, BATCH_ROWS as _);
             let batch = Batch {
                 table: pg_sys::SPI_tuptable,
                 rows: pg_sys::SPI_processed as usize,
             };
-            let result = (batch.rows > 0).then(|| with(&batch));
+            let result = (batch.rows > 0).then(|| body(&batch));
             pg_sys::SPI_freetuptable(batch.table);
             result
         }
@@ -71,7 +71,7 @@ impl Cursor<'_> {
     /// Ends the query.
     #[allow(unsafe_code)]
     pub fn close(self) {
-        // SAFETY: the portal is open, pinned by us only, and not used any more.
+        // SAFETY: the portal is open, pinned once, by `open`, and not used after this.
         unsafe {
             pg_sys::UnpinPortal(self.portal);
             pg_sys::SPI_cursor_close(self.portal);
@@ -79,25 +79,25 @@ impl Cursor<'_> {
     }
 }
 
-/// Rows of a query.
+/// Some rows of a query, valid during the call of [`Cursor::batch`].
 pub struct Batch {
     table: *mut pg_sys::SPITupleTable,
     rows: usize,
 }
 
 impl Batch {
-    /// How many there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// A value, by its row, from 0, and its column, from 1; nothing for NULL. It lives as long as
-    /// the batch.
+    /// The value in a row, from 0, and a column, from 1; `None` for NULL. It lives as long as the
+    /// batch.
     #[allow(unsafe_code)]
     pub fn value(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {
         assert!(row < self.rows);
         let mut is_null = true;
-        // SAFETY: there is such a row. Of a column that there is not, PostgreSQL says NULL.
+        // SAFETY: the row exists. For a column that does not, SPI_getbinval returns NULL.
         let value = unsafe {
             let table = &*self.table;
             let tuple = *table.vals.add(row);

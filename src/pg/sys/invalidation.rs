@@ -1,74 +1,76 @@
-//! Whether what was looked up in the catalogs still holds.
+//! Whether a cached catalog look-up is still valid.
 //!
-//! PostgreSQL tells each session of changes that others made, in the midst of anything: when a
-//! lock is taken, when a transaction starts. The news only marks; who keeps something asks.
+//! PostgreSQL processes invalidation messages of other sessions at nearly any time: when it takes a
+//! lock, when a transaction starts. Invalidation callbacks only set a flag; whatever caches a
+//! look-up checks it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use pgrx::pg_sys;
 
-/// Watches over something that was looked up, as long as it is kept.
-pub struct Watch(Rc<Watched>);
+/// What a cached look-up depends on, and whether any of it has changed since.
+pub struct Dependencies(Rc<Flagged>);
 
-struct Watched {
-    /// The relations that it depends on; `None` while it is looked up: on anything.
+struct Flagged {
+    /// The relations; `None` during the look-up: all of them.
     relations: RefCell<Option<Vec<pg_sys::Oid>>>,
-    /// It depends on servers, too.
+    /// Foreign servers and foreign-data wrappers, too.
     servers: Cell<bool>,
-    holds: Cell<bool>,
+    is_unchanged: Cell<bool>,
 }
 
 thread_local! {
-    static WATCHED: RefCell<Vec<Weak<Watched>>> = const { RefCell::new(Vec::new()) };
-    static IS_LISTENING: Cell<bool> = const { Cell::new(false) };
+    static REGISTERED: RefCell<Vec<Weak<Flagged>>> = const { RefCell::new(Vec::new()) };
+    static HAS_CALLBACKS: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Watch {
-    /// Starts, before the look-up: until its end, any change counts.
-    pub fn start() -> Watch {
-        listen();
-        let watched = Rc::new(Watched {
+impl Dependencies {
+    /// To be made before the look-up: until [`Dependencies::only`], any change counts.
+    pub fn everything() -> Dependencies {
+        register_callbacks();
+        let flagged = Rc::new(Flagged {
             relations: RefCell::new(None),
             servers: Cell::new(true),
-            holds: Cell::new(true),
+            is_unchanged: Cell::new(true),
         });
-        WATCHED.with_borrow_mut(|all| {
+        REGISTERED.with_borrow_mut(|all| {
             all.retain(|other| other.strong_count() > 0);
-            all.push(Rc::downgrade(&watched));
+            all.push(Rc::downgrade(&flagged));
         });
-        Watch(watched)
+        Dependencies(flagged)
     }
 
-    /// At the end of the look-up: from now on only changes of these relations count, and of servers
-    /// if it depends on any.
-    pub fn only(self, relations: Vec<pg_sys::Oid>, servers: bool) -> Watch {
+    /// To be called after the look-up: from now on only changes of these relations count, and those
+    /// of servers if it used any.
+    pub fn only(self, relations: Vec<pg_sys::Oid>, servers: bool) -> Dependencies {
         self.0.relations.replace(Some(relations));
         self.0.servers.set(servers);
         self
     }
 
-    /// Whether nothing has changed since.
-    pub fn holds(&self) -> bool {
-        self.0.holds.get()
+    /// Whether the look-up is still valid.
+    pub fn are_unchanged(&self) -> bool {
+        self.0.is_unchanged.get()
     }
 }
 
 #[allow(unsafe_code)]
-fn listen() {
-    if IS_LISTENING.replace(true) {
+fn register_callbacks() {
+    if HAS_CALLBACKS.replace(true) {
         return;
     }
-    // SAFETY: the callbacks have the right forms and live as long as the process.
+    // SAFETY: the callbacks have the signatures that these functions ask for, and are part of the
+    // library, which is never unloaded.
     unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
+        pg_sys::CacheRegisterRelcacheCallback(Some(on_relation_change), pg_sys::Datum::null());
         for cache in [
             pg_sys::SysCacheIdentifier::FOREIGNSERVEROID,
             pg_sys::SysCacheIdentifier::FOREIGNDATAWRAPPEROID,
         ] {
             pg_sys::CacheRegisterSyscacheCallback(
                 cache as i32,
-                Some(server_changed),
+                Some(on_server_change),
                 pg_sys::Datum::null(),
             );
         }
@@ -76,24 +78,24 @@ fn listen() {
 }
 
 #[allow(unsafe_code)]
-unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
-    mark(|watched| match &*watched.relations.borrow() {
+unsafe extern "C-unwind" fn on_relation_change(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    set_flags(|flagged| match &*flagged.relations.borrow() {
         Some(relations) => relation == pg_sys::InvalidOid || relations.contains(&relation),
         None => true,
     });
 }
 
 #[allow(unsafe_code)]
-unsafe extern "C-unwind" fn server_changed(_: pg_sys::Datum, _: i32, _: u32) {
-    mark(|watched| watched.servers.get());
+unsafe extern "C-unwind" fn on_server_change(_: pg_sys::Datum, _: i32, _: u32) {
+    set_flags(|flagged| flagged.servers.get());
 }
 
-/// Nothing here is borrowed while PostgreSQL is called, so all of it is free.
-fn mark(concerns: impl Fn(&Watched) -> bool) {
-    WATCHED.with_borrow(|all| {
+/// PostgreSQL is never called while any of the cells is borrowed, so a callback can borrow them all.
+fn set_flags(depends: impl Fn(&Flagged) -> bool) {
+    REGISTERED.with_borrow(|all| {
         all.iter()
             .filter_map(Weak::upgrade)
-            .filter(|watched| concerns(watched))
-            .for_each(|watched| watched.holds.set(false));
+            .filter(|flagged| depends(flagged))
+            .for_each(|flagged| flagged.is_unchanged.set(false));
     });
 }

@@ -9,19 +9,20 @@ use pgrx::{PgMemoryContexts, pg_sys};
 pub struct OwnedContext(pg_sys::MemoryContext);
 
 impl OwnedContext {
-    /// One for what outlives transactions.
+    /// One for what outlives database transactions.
     pub fn of_session(name: &'static CStr) -> OwnedContext {
-        // SAFETY: the context is there as long as the process.
+        // SAFETY: TopMemoryContext lives as long as the process.
         #[allow(unsafe_code)]
         unsafe {
             OwnedContext::new(pg_sys::TopMemoryContext, name)
         }
     }
 
-    /// One that is gone with the current subtransaction, if it is not dropped before.
+    /// One that PostgreSQL deletes at the end of the current subtransaction, unless it is dropped
+    /// before. So is whatever owns it: its owner lives no longer than the subtransaction.
     pub fn of_subtransaction(name: &'static CStr) -> OwnedContext {
-        // SAFETY: a transaction is open wherever rows are queued; who owns this is dropped with the
-        // subtransaction.
+        // SAFETY: CurTransactionContext is set wherever SQL runs; the caller drops what owns this
+        // before the subtransaction ends, at the latest when its error unwinds.
         #[allow(unsafe_code)]
         unsafe {
             OwnedContext::new(pg_sys::CurTransactionContext, name)
@@ -33,7 +34,8 @@ impl OwnedContext {
     /// `parent` is a context that lives as long as this.
     #[allow(unsafe_code)]
     unsafe fn new(parent: pg_sys::MemoryContext, name: &'static CStr) -> OwnedContext {
-        // SAFETY: as the caller says; PostgreSQL keeps the pointer to the name, which is static.
+        // SAFETY: the parent is valid, as the caller says; PostgreSQL keeps the pointer to the name,
+        // which is static.
         OwnedContext(unsafe {
             pg_sys::AllocSetContextCreateExtended(
                 parent,
@@ -57,7 +59,7 @@ impl OwnedContext {
     /// What `body` allocates is not used after this context is reset or dropped.
     #[allow(unsafe_code)]
     pub unsafe fn switch_to<R>(&self, body: impl FnOnce() -> R) -> R {
-        // SAFETY: the context is valid; the rest is as the caller says.
+        // SAFETY: the context is valid as long as `self`; the rest is as the caller says.
         unsafe { PgMemoryContexts::For(self.0).switch_to(|_| body()) }
     }
 }
@@ -65,7 +67,8 @@ impl OwnedContext {
 impl Drop for OwnedContext {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: the context is ours. It is current only while an error leaves `switch_to`.
+        // SAFETY: the context is this owner's, and valid. It is the current one only if an error
+        // unwinds out of `switch_to`; then another, valid one takes its place.
         unsafe {
             if std::ptr::eq(pg_sys::CurrentMemoryContext, self.0) {
                 pg_sys::CurrentMemoryContext = (*self.0).parent;
@@ -75,13 +78,14 @@ impl Drop for OwnedContext {
     }
 }
 
-/// Runs `body` with a context as the current one, and frees all that is in it.
+/// Runs `body` with a context as the current one, then resets the context.
 ///
 /// # Safety
 ///
-/// The context is there until then; nothing in it is used afterwards.
+/// The context is valid until the end of the call; what `body` allocates in it is not used
+/// afterwards.
 #[allow(unsafe_code)]
-pub unsafe fn once<R>(context: pg_sys::MemoryContext, body: impl FnOnce() -> R) -> R {
+pub unsafe fn run_and_reset<R>(context: pg_sys::MemoryContext, body: impl FnOnce() -> R) -> R {
     // SAFETY: as the caller says.
     unsafe {
         let result = PgMemoryContexts::For(context).switch_to(|_| body());

@@ -1,4 +1,4 @@
-//! Arguments of type `numeric`, as text: sums are parsed from text wherever they come from, and
+//! Arguments of type `numeric`, as text: amounts are parsed from text wherever they come from, and
 //! PostgreSQL's own output function writes it fastest.
 
 use std::ffi::CStr;
@@ -14,27 +14,27 @@ pub struct NumericText<'a>(pub &'a str);
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" {
-    /// PostgreSQL's own, to hand to PostgreSQL: calling pgrx's wrapper of it takes a frame from
-    /// `palloc0` and guards three calls instead of one.
+    /// PostgreSQL's own, to be called by PostgreSQL: a call of pgrx's wrapper allocates a call frame
+    /// with `palloc0` and guards three calls instead of one.
     #[link_name = "numeric_out"]
     fn unwrapped_numeric_out(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 }
 
 pgrx::impl_sql_translatable!(NumericText<'_>, "numeric");
 
-// SAFETY: `numeric_out` takes any numeric and returns ASCII, NUL-terminated, in the context of the
-// call, which lives as long as its arguments.
+// SAFETY: the type is declared as `numeric` to SQL, so PostgreSQL passes nothing else. The text of
+// `numeric_out` is in the memory context of the call, which lives as long as the arguments.
 #[allow(unsafe_code)]
 unsafe impl<'fcx> ArgAbi<'fcx> for NumericText<'fcx> {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: the caller says that the argument is there.
+        // SAFETY: the caller's terms are the same.
         unsafe { Self::unbox_nullable_arg(arg) }
             .into_option()
             .unwrap_or(NumericText(""))
     }
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: the argument is a numeric or NULL.
+        // SAFETY: the argument is a numeric or NULL, and lives as long as the call.
         unsafe { arg.unbox_arg_using_from_datum::<NumericText>() }.into()
     }
 }
@@ -49,7 +49,8 @@ impl FromDatum for NumericText<'_> {
         if is_null {
             return None;
         }
-        // SAFETY: the Datum is a numeric, and the function is called as PostgreSQL calls it.
+        // SAFETY: the Datum is a numeric, as the caller says; `numeric_out` reads nothing of the call
+        // but its one argument, and returns a NUL-terminated string.
         unsafe {
             let text = pg_sys::DirectFunctionCall1Coll(
                 Some(unwrapped_numeric_out),

@@ -1,29 +1,31 @@
-//! The rows of a function that returns a table, kept by PostgreSQL: in memory up to `work_mem`,
-//! then on disk.
+//! The rows of a function that returns a table, in a tuplestore: in memory up to `work_mem`, then
+//! on disk.
 //!
-//! A function that acts uses it so that it has done all of its work when it returns. One that
-//! hands out a row a call stops working where its caller stops reading: `select f() limit 1`.
+//! A function with side effects returns its rows so, to have done all of its work when it returns. One
+//! that returns a row per call stops where its caller stops reading: `select f() limit 1`.
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-/// A result under construction.
-pub struct Rows {
+/// The result of a call.
+pub struct ResultSet {
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
 }
 
-impl Rows {
+impl ResultSet {
     /// Makes an empty set the result of the current call.
     ///
     /// # Safety
     ///
-    /// `fcinfo` is that of the current call, of a function that returns a table.
+    /// `fcinfo` is that of the current call, of a function that returns a table. The result set is
+    /// not used after the call.
     #[allow(unsafe_code)]
-    pub unsafe fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<Rows, ErrorReport> {
-        // SAFETY: `resultinfo` is looked at only if it is a ReturnSetInfo. The store and the
-        // descriptor live as long as the query, which reads them after the call.
+    pub unsafe fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<ResultSet, ErrorReport> {
+        // SAFETY: PostgreSQL passes null or a node as `resultinfo`; its tag is checked. The tuplestore
+        // and the descriptor are in the query's memory context, since PostgreSQL reads them after
+        // the call.
         unsafe {
             let info = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             if info.is_null() || (*info).type_ != pg_sys::NodeTag::T_ReturnSetInfo {
@@ -34,10 +36,10 @@ impl Rows {
                 return Err(not_supported());
             }
             let memory = (*(*info).econtext).ecxt_per_query_memory;
-            let before = pg_sys::MemoryContextSwitchTo(memory);
+            let previous = pg_sys::MemoryContextSwitchTo(memory);
             let mut descriptor = std::ptr::null_mut();
             let class = pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut descriptor);
-            let rows = (class == pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE).then(|| Rows {
+            let result = (class == pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE).then(|| ResultSet {
                 store: pg_sys::tuplestore_begin_heap(
                     modes & pg_sys::SetFunctionReturnMode::SFRM_Materialize_Random != 0,
                     false,
@@ -45,12 +47,12 @@ impl Rows {
                 ),
                 descriptor,
             });
-            pg_sys::MemoryContextSwitchTo(before);
-            let rows = rows.ok_or_else(not_supported)?;
+            pg_sys::MemoryContextSwitchTo(previous);
+            let result = result.ok_or_else(not_supported)?;
             (*info).returnMode = pg_sys::SetFunctionReturnMode::SFRM_Materialize;
-            (*info).setResult = rows.store;
-            (*info).setDesc = rows.descriptor;
-            Ok(rows)
+            (*info).setResult = result.store;
+            (*info).setDesc = result.descriptor;
+            Ok(result)
         }
     }
 
@@ -63,7 +65,8 @@ impl Rows {
     pub unsafe fn push<const COLUMNS: usize>(&mut self, row: [Option<pg_sys::Datum>; COLUMNS]) {
         let mut values = row.map(|value| value.unwrap_or(pg_sys::Datum::null()));
         let mut nulls = row.map(|value| value.is_none());
-        // SAFETY: as the caller says; the store copies what the values point to.
+        // SAFETY: the arrays have as many elements as the function has columns, as the caller says;
+        // the tuplestore copies what the values point to.
         unsafe {
             pg_sys::tuplestore_putvalues(
                 self.store,

@@ -1,8 +1,8 @@
-//! Arguments of type `text`, read where they lie.
+//! Arguments of type `text`, read in place.
 //!
-//! pgrx's `&str` asks PostgreSQL to detoast every one. Each call of PostgreSQL's sets a jump
-//! target for its errors, which takes longer than all else with the short texts of a callback;
-//! nearly all of them need no detoasting.
+//! pgrx's `&str` calls PostgreSQL to detoast each argument. Each such call sets a jump target for
+//! errors, which takes longer than all else with the short texts of a callback; nearly all of them
+//! need no detoasting.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
@@ -21,12 +21,12 @@ pub fn or_empty(text: Option<Text<'_>>) -> &str {
 
 pgrx::impl_sql_translatable!(Text<'_>, "text");
 
-// SAFETY: what is unboxed is text.
+// SAFETY: the type is declared as `text` to SQL, so PostgreSQL passes nothing else.
 #[allow(unsafe_code)]
 unsafe impl<'fcx> ArgAbi<'fcx> for Text<'fcx> {
     #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: the caller says that the argument is there.
+        // SAFETY: the caller's terms are the same.
         unsafe { Self::unbox_nullable_arg(arg) }
             .into_option()
             .unwrap_or(Text(""))
@@ -34,7 +34,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text<'fcx> {
 
     #[inline]
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
-        // SAFETY: the argument is a text or NULL.
+        // SAFETY: the argument is a text or NULL, and lives as long as the call.
         unsafe { arg.unbox_arg_using_from_datum::<Text>() }.into()
     }
 }
@@ -49,7 +49,7 @@ impl FromDatum for Text<'_> {
     ) -> Option<Self> {
         match is_null {
             true => None,
-            // SAFETY: the Datum is a text.
+            // SAFETY: the Datum is a text, as the caller says.
             false => Some(Text(unsafe { read(datum) })),
         }
     }
@@ -64,11 +64,12 @@ impl FromDatum for Text<'_> {
 #[inline(never)]
 unsafe fn read<'a>(datum: pg_sys::Datum) -> &'a str {
     let varlena = datum.cast_mut_ptr();
-    // SAFETY: as the caller says. If it is neither compressed nor elsewhere, its bytes are here; ASCII
-    // is UTF-8.
+    // SAFETY: a text is a varlena. Neither compressed nor stored out of line, its bytes follow the
+    // header; ASCII is valid UTF-8.
     unsafe {
-        let is_here = varatt_is_4b_u(varlena) || varatt_is_1b(varlena) && !varatt_is_1b_e(varlena);
-        if is_here {
+        let is_inline =
+            varatt_is_4b_u(varlena) || varatt_is_1b(varlena) && !varatt_is_1b_e(varlena);
+        if is_inline {
             let bytes = varlena_to_byte_slice(varlena);
             if bytes.is_ascii() {
                 return str::from_utf8_unchecked(bytes);

@@ -1,71 +1,101 @@
-//! Code that belongs to the owner of a table, run with that owner's rights.
+//! Running code as another user.
 //!
-//! Who owns a table says what its trigger's WHEN calls and how its types become JSON. Who only looks
-//! at it, a superuser maybe, lends that code nothing: it runs as VACUUM and REINDEX run the
-//! functions of an index, as the table's owner in a security-restricted operation. There it can
-//! neither take another role nor leave in the session what would run later. Nor can who looks lend
-//! it a search path with objects of his own, as PostgreSQL sees to from 17 on.
+//! The owner of a table decides what its trigger's WHEN calls and how its types become JSON. Such
+//! code must not run with the rights of another user who only looks at the table, a superuser maybe.
+//! [`run_restricted_as`] runs it as VACUUM and REINDEX run the functions of an index: as the
+//! table's owner in a security-restricted operation, where it can neither set another role nor
+//! leave anything in the session that would run later, and with a search path in which the user
+//! who looks has no objects, as PostgreSQL itself does from 17 on.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// What is in it comes with the server, or stands last.
-const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
+/// Only objects that come with the server are found before those of `pg_temp`.
+const SAFE_SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
 
-/// Runs `body` as `owner` in a security-restricted operation. Settings that it changes are as they
-/// were afterwards.
-pub fn run_as<T>(owner: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
-    let _restored = Restricted::enter(owner);
+/// Runs `body` with the rights of another user. Settings that it changes are restored afterwards.
+pub fn run_as<T>(user: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
+    let _switched = SwitchedUser::to(user, pg_sys::SECURITY_LOCAL_USERID_CHANGE);
     body()
 }
 
-/// What there was before, and is again when this is dropped: at the end, or when an error unwinds.
-/// The abort of the transaction or subtransaction restores the same once more.
-struct Restricted {
-    user: pg_sys::Oid,
-    context: i32,
-    settings: i32,
+/// Runs `body`, which calls code of `owner`'s, as `owner` in a security-restricted operation.
+/// Settings that it changes are restored afterwards.
+#[allow(unsafe_code)]
+pub fn run_restricted_as<T>(owner: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
+    let _switched = SwitchedUser::to(owner, pg_sys::SECURITY_RESTRICTED_OPERATION);
+    // SAFETY: name and value are NUL-terminated and copied; GUC_ACTION_SAVE keeps the old value
+    // for the end of the nest level that the switch has opened.
+    unsafe {
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            SAFE_SEARCH_PATH.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+    body()
 }
 
-impl Restricted {
+/// Restores the user and the settings when it is dropped: at the end, or when an error unwinds. The
+/// abort of the transaction or subtransaction then restores the same once more.
+struct SwitchedUser {
+    user: pg_sys::Oid,
+    security_context: i32,
+    guc_nest_level: i32,
+}
+
+impl SwitchedUser {
     #[allow(unsafe_code)]
-    fn enter(owner: pg_sys::Oid) -> Restricted {
-        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        // SAFETY: reads and sets variables of the session, within a transaction. An error leaves
-        // the user and the level of settings to the transaction's end, which restores both.
+    fn to(user: pg_sys::Oid, security_flag: u32) -> SwitchedUser {
+        let (mut old_user, mut security_context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: these read and set variables of the session; none raises an error.
         unsafe {
-            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            let before = Restricted {
-                user,
-                context,
-                settings: pg_sys::NewGUCNestLevel(),
-            };
-            let restricted = context | pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
-            pg_sys::SetUserIdAndSecContext(owner, restricted);
-            pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                SEARCH_PATH.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            before
+            pg_sys::GetUserIdAndSecContext(&mut old_user, &mut security_context);
+            pg_sys::SetUserIdAndSecContext(user, security_context | security_flag as i32);
+            SwitchedUser {
+                user: old_user,
+                security_context,
+                guc_nest_level: pg_sys::NewGUCNestLevel(),
+            }
         }
     }
 }
 
-impl Drop for Restricted {
+impl Drop for SwitchedUser {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: the level was begun by `enter`. What was begun within it is ended with it, so
-        // this holds after an error, too; going back to earlier values fails nowhere.
+        // SAFETY: `to` opened the nest level, and every level that was opened within it is closed
+        // with it, also after an error. Restoring earlier values raises no error.
         unsafe {
-            pg_sys::AtEOXact_GUC(false, self.settings);
-            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+            pg_sys::AtEOXact_GUC(false, self.guc_nest_level);
+            pg_sys::SetUserIdAndSecContext(self.user, self.security_context);
         }
+    }
+}
+
+/// Whether the current user may create databases.
+#[allow(unsafe_code)]
+pub fn may_create_databases() -> bool {
+    // SAFETY: catalog look-ups within a database transaction. A tuple of pg_authid has the form of
+    // FormData_pg_authid, and is read before it is released.
+    unsafe {
+        if pg_sys::superuser() {
+            return true;
+        }
+        let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::GetUserId().into());
+        if tuple.is_null() {
+            return false;
+        }
+        let role = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>();
+        let may = (*role).rolcreatedb;
+        pg_sys::ReleaseSysCache(tuple);
+        may
     }
 }

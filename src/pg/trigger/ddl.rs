@@ -1,42 +1,46 @@
-//! The event trigger: triggers are checked when they are made and when their columns change, and
-//! the worker hears of changed servers.
+//! The event trigger function `s2s.check_ddl`: it checks triggers when they are created and when
+//! their columns change, and tells the worker of changed servers.
 //!
-//! | command | what it does to a trigger that cannot work |
+//! | command | a trigger that cannot work any more |
 //! |---|---|
-//! | makes it | is refused |
-//! | changes columns so that the arguments do not fit any more | is refused |
-//! | changes columns and the arguments did not fit before, or enables it | warns |
-//! | drops a column along with something else | warns |
-//! | changes, renames or drops its server | warns |
+//! | creates it | error |
+//! | changes columns so that its arguments no longer fit | error |
+//! | changes columns, and its arguments did not fit before; or enables it | warning |
+//! | drops a column along with something else | warning |
+//! | changes, renames or drops its server | warning |
 //! | any other | nothing |
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi;
 
+use super::definition::Definition;
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::process::wake;
-use crate::pg::queue;
 use crate::pg::server;
-use crate::pg::trigger::Definition;
 use command::Command;
 
 mod columns;
 mod command;
 mod servers;
 
+/// # Safety
+///
+/// `fcinfo` is that of the current call.
 #[pg_extern(sql = "
 create function s2s.check_ddl() returns event_trigger
     language c set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'check_ddl_wrapper';
 ")]
-fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
-    let command = Command::of_call(&fcinfo)?;
+#[allow(unsafe_code)]
+unsafe fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
+    // SAFETY: as the caller says.
+    let command = unsafe { Command::of_call(fcinfo)? };
     if command.event() == b"sql_drop" {
         return columns::warn_of_dropped(&command);
     }
     match command.tag() {
-        // A schema can be made with tables and triggers in it.
+        // CREATE SCHEMA can create tables and triggers, too.
         b"CREATE TRIGGER" | b"CREATE SCHEMA" => check_new_triggers(),
         // PostgreSQL renames a table's column by any of them.
         b"ALTER TABLE"
@@ -44,7 +48,7 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         | b"ALTER VIEW"
         | b"ALTER MATERIALIZED VIEW"
         | b"ALTER TYPE" => columns::check(&command),
-        // Servers or user mappings were changed, or an extension is about to go.
+        // Servers or user mappings were changed, or an extension is about to be dropped.
         _ => {
             wake::reload_at_commit();
             servers::warn(&command)
@@ -52,13 +56,13 @@ fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     }
 }
 
-/// Refuses new triggers of ours that could not work.
+/// Refuses new triggers that could not work.
 fn check_new_triggers() -> PgResult<()> {
-    for (trigger, table) in triggers(queue::TRIGGERS_MADE)? {
+    for (trigger, table) in triggers(include_str!("../../../sql/runtime/triggers_created.sql"))? {
         with_trigger(trigger, table, |definition| {
             definition
                 .check()
-                .map_err(|problem| report_in(&definition.place(), problem))?;
+                .map_err(|problem| report_in(&definition.description(), problem))?;
             warn_of_no_password(definition);
             Ok(())
         })?;
@@ -66,7 +70,7 @@ fn check_new_triggers() -> PgResult<()> {
     Ok(())
 }
 
-/// The triggers that `query` finds, with the tables they are on.
+/// The triggers that `query` finds, with their tables.
 fn triggers(query: &str) -> PgResult<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
     let read = || -> spi::Result<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
         Spi::connect(|client| {
@@ -82,29 +86,21 @@ fn triggers(query: &str) -> PgResult<Vec<(pg_sys::Oid, pg_sys::Oid)>> {
     read().map_err(error::spi)
 }
 
-/// Calls `with` with a trigger of ours.
+/// Calls `check` with a trigger, if it is one of ours.
 fn with_trigger(
     trigger: pg_sys::Oid,
     table: pg_sys::Oid,
-    with: impl FnOnce(&Definition) -> PgResult<()>,
+    check: impl FnOnce(&Definition) -> PgResult<()>,
 ) -> PgResult<()> {
-    Definition::find(
-        table,
-        |candidate| candidate.tgoid == trigger,
-        |found| match found {
-            Some(definition) => with(&definition),
-            None => Ok(()),
-        },
-    )
+    Definition::find(table, |candidate| candidate.oid() == trigger, check).unwrap_or(Ok(()))
 }
 
-/// Says so if the trigger's server has no password. A warning: the user mapping can still come, as
-/// it does when a dump is restored by somebody who may not read passwords. Until then its callbacks
-/// are parked.
+/// Warns if the trigger's server has no password. No error, since the user mapping may come later:
+/// a role that may not read passwords dumps it without. Until then callbacks are parked.
 fn warn_of_no_password(definition: &Definition) {
-    let arguments = definition.arguments();
+    let arguments = definition.trigger.arguments();
     let server = arguments.first().map(String::as_str).unwrap_or_default();
     if let Some(problem) = server::lacks_password(server) {
-        report_in(&definition.place(), problem).report(PgLogLevel::WARNING);
+        report_in(&definition.description(), problem).report(PgLogLevel::WARNING);
     }
 }

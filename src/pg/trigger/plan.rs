@@ -1,9 +1,9 @@
-//! A trigger, compiled: what each row says to which server.
+//! A trigger, compiled: what a row reports to which server.
 //!
-//! A plan is kept for the session while the table's definition and the servers stand: an
-//! invalidation of either drops it. When a row fires a trigger that could not be compiled any
-//! more, the user's statement succeeds all the same, and a callback with what is known of the row
-//! is parked with the reason.
+//! A plan is cached for the session until an invalidation message says that the table or a server has
+//! changed. When a row fires a trigger that can no longer be compiled, the user's statement still
+//! succeeds, and a callback with what is known of the row is parked with the reason.
+#![forbid(unsafe_code)]
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,56 +15,50 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::definition::Definition;
-use super::row::{OutputFunction, Row};
+use super::row::{ReadColumns, Row};
 use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, UNREAD, is_organic};
 use crate::mapping::{ParameterNames, Piece};
 use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
-use crate::pg::queue::Entry;
+use crate::pg::queue::NewCallback;
 use crate::pg::server;
 use crate::pg::settings::{self, OnInvalidRow};
-use crate::pg::sys::invalidation::Watch;
-use crate::pg::sys::memory::OwnedContext;
+use crate::pg::sys::invalidation::Dependencies;
 use crate::problem::Problem;
 
-/// So many bytes of each value of a row that cannot be sent are kept: more than can be sent at all,
-/// and less than jsonb refuses.
-const MOST_PARKED: usize = MAX_URL;
+/// Bytes of each value that a parked callback keeps: more than any request has, and fewer than
+/// jsonb refuses.
+const MAX_PARKED_VALUE: usize = MAX_URL;
 
-/// A trigger, compiled.
 pub struct Plan {
     /// How messages name the trigger.
-    place: String,
+    description: String,
     action: Action,
-    /// The server's name, as the trigger's first argument says it.
+    /// The server's name, the trigger's first argument.
     server_name: String,
     /// The server, unless it is gone or broken.
     server: Result<Server, Problem>,
     parameters: Vec<Parameter>,
+    columns: ReadColumns,
     /// The arguments that no row can be read by, as they are written; `""` if there are none.
     unread: String,
-    /// So many of the table's columns, from the first, hold all that is read.
-    columns: usize,
-    /// A row with neither click id nor voucher says nothing: there is nobody to credit, or no
-    /// transaction to edit.
-    skips_nobody: bool,
-    /// What is wrong with the mapping, if anything is.
+    /// Whether it skips a row that names neither an affiliate to credit nor a transaction to edit.
+    skips_rows_without_subject: bool,
+    /// The first problem with the mapping.
     problem: Option<Problem>,
-    /// Over the table and the servers.
-    watch: Watch,
-    /// Holds what the output functions keep between calls.
-    _memory: OwnedContext,
+    /// The table and the servers.
+    dependencies: Dependencies,
 }
 
-/// A parameter, and what its text is made of.
+/// A parameter, and the parts of its text.
 struct Parameter {
     name: String,
     parts: Vec<Part>,
 }
 
 impl Parameter {
-    /// Its text of a row; `None` if a value is too large.
+    /// Its text in a row; `None` if a value is too large.
     fn text<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
         match self.parts.as_slice() {
             [part] => part.text(row),
@@ -76,40 +70,34 @@ impl Parameter {
     }
 }
 
-/// A piece of a parameter's text.
 enum Part {
     Text(String),
-    Column {
-        /// Its place in the row, from 0.
-        place: usize,
-        output: OutputFunction,
-    },
+    /// A column, by its number in [`ReadColumns`].
+    Column(usize),
 }
 
 impl Part {
     fn text<'a>(&'a self, row: &'a Row) -> Option<Cow<'a, str>> {
         match self {
             Part::Text(text) => Some(text.into()),
-            Part::Column { place, output } => row.text(*place, output),
+            Part::Column(number) => row.text(*number),
         }
     }
 }
 
-/// What a row comes to.
-pub enum Outcome {
-    /// Nobody is credited, or no network knows of the transaction: nothing is said.
-    Nobody,
-    /// It can be said.
+/// Whether a row can be reported.
+pub enum Validation {
+    /// It names neither an affiliate to credit nor a transaction to edit: it is skipped.
+    NoSubject,
     Valid,
-    /// It cannot be said.
     Invalid(Problem),
 }
 
 impl Plan {
-    /// Compiles a trigger as well as it can be.
+    /// Compiles a trigger, as far as that is possible.
     fn new(definition: &Definition) -> Plan {
-        let watch = Watch::start();
-        let arguments = definition.arguments();
+        let dependencies = Dependencies::everything();
+        let arguments = definition.trigger.arguments();
         let server_name = arguments.first().cloned().unwrap_or_default();
         let server = server::read(&server_name);
         let names = server
@@ -118,19 +106,12 @@ impl Plan {
             .and_then(|server| server.parameter_names(definition.action).ok())
             .unwrap_or(ParameterNames::ANY);
         let (mapping, problem) = definition.mapping(&arguments, names);
-        let memory = OwnedContext::of_session(c"s2s trigger");
-        let columns = definition.columns();
-        let find = |name: &str| columns.iter().find(|column| column.name == name);
-        let mut columns_read = 0;
+        let table_columns = definition.table.columns();
+        let find = |name: &str| table_columns.iter().find(|column| column.name == name);
+        let mut columns = ReadColumns::new();
         let mut part = |piece: &Piece| match piece {
             Piece::Text(text) => Some(Part::Text(text.clone())),
-            Piece::Column(name) => find(name).map(|column| {
-                columns_read = columns_read.max(column.place + 1);
-                Part::Column {
-                    place: column.place,
-                    output: OutputFunction::new(column.type_oid, &memory),
-                }
-            }),
+            Piece::Column(name) => find(name).map(|column| Part::Column(columns.add(column))),
         };
         let parameters = mapping
             .parameters()
@@ -140,105 +121,97 @@ impl Plan {
             })
             .collect();
         Plan {
-            place: definition.place(),
+            description: definition.description(),
             action: definition.action,
             server_name,
             server,
-            skips_nobody: mapping.goes_by_click(definition.action)
+            skips_rows_without_subject: mapping.goes_by_click(definition.action)
                 && !mapping.hides_customer(definition.action),
             unread: mapping.unread(),
             parameters,
-            columns: columns_read,
+            columns,
             problem,
-            watch: watch.only(vec![definition.table_oid()], true),
-            _memory: memory,
+            dependencies: dependencies.only(vec![definition.table.oid()], true),
         }
     }
 
-    /// A row of the trigger's table.
-    ///
-    /// # Safety
-    ///
-    /// The slot holds such a row as long as what is returned lives; so does the current memory
-    /// context.
-    #[allow(unsafe_code)]
-    pub unsafe fn row(&self, slot: *mut pg_sys::TupleTableSlot) -> Row {
-        // SAFETY: as the caller says.
-        unsafe { Row::new(slot, self.columns) }
+    /// The columns of the table that it reads, for [`Row::new`].
+    pub fn columns(&self) -> &ReadColumns {
+        &self.columns
     }
 
-    /// What the row says, and what could not be read of it.
-    pub fn said<'a>(&'a self, row: &'a Row) -> Parameters<'a> {
-        let mut said = Parameters::new();
+    /// The parameters of a row, with the names of those that could not be read.
+    pub fn parameters<'a>(&'a self, row: &'a Row) -> Parameters<'a> {
+        let mut parameters = Parameters::new();
         let mut unread = Cow::Borrowed(self.unread.as_str());
         for parameter in &self.parameters {
             let name = parameter.name.as_str();
             match parameter.text(row) {
-                Some(text) => said.set(name, text),
+                Some(text) => parameters.set(name, text),
                 None if unread.is_empty() => unread = name.into(),
                 None => unread = format!("{unread}, {name}").into(),
             }
         }
         if !unread.is_empty() {
-            said.set(UNREAD, unread);
+            parameters.set(UNREAD, unread);
         }
-        said
+        parameters
     }
 
-    /// Whether it can be sent.
-    pub fn judge(&self, said: &Parameters) -> Outcome {
-        // What is too large in this row is there.
-        let is_whole = said.get(UNREAD) == self.unread;
-        if self.skips_nobody && is_whole && self.is_nobody(said) {
-            return Outcome::Nobody;
+    /// Whether a row with these parameters can be reported.
+    pub fn validate(&self, parameters: &Parameters) -> Validation {
+        // A value that is too large to be read is not missing.
+        let is_whole = parameters.get(UNREAD) == self.unread;
+        if self.skips_rows_without_subject && is_whole && self.has_no_subject(parameters) {
+            return Validation::NoSubject;
         }
         let valid = match (&self.server, &self.problem) {
             (Err(problem), _) | (Ok(_), Some(problem)) => Err(problem.clone()),
-            (Ok(server), None) => server.check_parameters(self.action, said),
+            (Ok(server), None) => server.check_parameters(self.action, parameters),
         };
         match valid {
-            Ok(()) => Outcome::Valid,
-            Err(problem) => Outcome::Invalid(problem),
+            Ok(()) => Validation::Valid,
+            Err(problem) => Validation::Invalid(problem),
         }
     }
 
-    /// The URL that says it, without the password; `None` if it cannot be said.
-    pub fn url(&self, said: &Parameters) -> Option<String> {
+    /// The URL for the parameters, without the password; `None` if they are invalid.
+    pub fn url(&self, parameters: &Parameters) -> Option<String> {
         let server = self.server.as_ref().ok()?;
-        server.url(self.action, said).ok()
+        server.url(self.action, parameters).ok()
     }
 
-    /// An organic customer, or an edit of a transaction that no network knows.
-    fn is_nobody(&self, said: &Parameters) -> bool {
+    /// Whether it is an organic customer, or an edit of a transaction that no network knows.
+    fn has_no_subject(&self, parameters: &Parameters) -> bool {
         match self.action {
-            Action::Lead | Action::Sale => is_organic(said),
-            Action::Edit => is_unidentified(said),
+            Action::Lead | Action::Sale => is_organic(parameters),
+            Action::Edit => is_unidentified(parameters),
         }
     }
 
-    /// Queues what the row has to say.
-    pub fn report(&self, row: &Row, enqueue: impl FnOnce(&Entry) -> i64) -> PgResult<()> {
-        let said = self.said(row);
-        let entry = Entry {
+    /// Queues the row's callback.
+    pub fn report(&self, row: &Row, enqueue: impl FnOnce(&NewCallback) -> i64) -> PgResult<()> {
+        let parameters = self.parameters(row);
+        let callback = NewCallback {
             server: &self.server_name,
             action: self.action,
-            said: &said,
+            parameters: &parameters,
             problem: None,
         };
-        match self.judge(&said) {
-            Outcome::Nobody => {}
-            Outcome::Valid => {
-                enqueue(&entry);
+        match self.validate(&parameters) {
+            Validation::NoSubject => {}
+            Validation::Valid => {
+                enqueue(&callback);
             }
-            Outcome::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
-                return Err(report_in(&self.place, problem));
+            Validation::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
+                return Err(report_in(&self.description, problem));
             }
-            Outcome::Invalid(problem) => {
+            Validation::Invalid(problem) => {
                 let reason = problem.one_line();
-                let id = enqueue(&Entry {
-                    said: &said.cut(MOST_PARKED),
+                let id = enqueue(&NewCallback {
+                    parameters: &parameters.cut(MAX_PARKED_VALUE),
                     problem: Some(&reason),
-                    ..entry
+                    ..callback
                 });
                 let line = format!(
                     "s2s: callback {id} for server \"{}\" is parked: {reason}",
@@ -254,28 +227,29 @@ impl Plan {
 }
 
 thread_local! {
-    /// The session's plans, by trigger.
+    /// The session's plans, by the trigger's OID.
     static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
 }
 
-/// The plan of a trigger, compiled if there is none that still holds.
+/// The plan of a trigger, compiled if there is none that is still valid.
 pub fn plan_of(definition: &Definition) -> Rc<Plan> {
-    let oid = definition.trigger.tgoid;
-    let found =
-        PLANS.with_borrow(|plans| plans.get(&oid).filter(|plan| plan.watch.holds()).cloned());
-    if let Some(plan) = found {
+    let trigger = definition.trigger.oid();
+    let is_valid = |plan: &Rc<Plan>| plan.dependencies.are_unchanged();
+    let cached = PLANS.with_borrow(|plans| {
+        let plan = plans.get(&trigger)?;
+        is_valid(plan).then(|| plan.clone())
+    });
+    if let Some(plan) = cached {
         return plan;
     }
     let plan = Rc::new(Plan::new(definition));
-    let old: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
-        let old = plans
-            .extract_if(|_, plan| !plan.watch.holds())
-            .map(|(_, plan)| plan)
-            .collect();
-        plans.insert(oid, plan.clone());
-        old
+    let invalid: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
+        let invalid = plans.extract_if(|_, plan| !is_valid(plan));
+        let invalid = invalid.map(|(_, plan)| plan).collect();
+        plans.insert(trigger, plan.clone());
+        invalid
     });
-    // Dropping old plans frees memory of PostgreSQL's: not while the map is borrowed.
-    drop(old);
+    // Frees memory of PostgreSQL's: not while the map is borrowed.
+    drop(invalid);
     plan
 }

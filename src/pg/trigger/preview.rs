@@ -1,41 +1,50 @@
-//! `s2s.preview`: what a trigger would send for rows that are there already.
+//! `s2s.preview`: what a trigger would send for the rows that its table has.
 //!
-//! The rows are read as the user, by SQL, so that rights and row security hold. They go the same
-//! way as in the trigger, up to the queue, but as the table's owner, whose code may run on it: a
-//! superuser who looks at a row does not lend it his rights.
+//! SQL reads the rows as the user, so that privileges and row security apply. They then go the same
+//! way as in the trigger, up to the queue, but as the table's owner, whose code may run: a superuser
+//! who previews a row does not lend that code any rights.
 
-use std::cell::UnsafeCell;
+mod table_slot;
+mod when;
+
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use pgrx::spi::quote_qualified_identifier;
 
+use self::table_slot::TableSlot;
+use self::when::WhenClause;
+use super::definition::Definition;
+use super::plan::{Plan, Validation, plan_of};
+use super::row::Row;
 use crate::pg::error::{PgResult, report_in};
-use crate::pg::queue;
 use crate::pg::server;
 use crate::pg::sys::cursor::{Batch, Cursor};
-use crate::pg::sys::memory::{OwnedContext, once};
-use crate::pg::sys::result_set::Rows;
+use crate::pg::sys::memory::{OwnedContext, run_and_reset};
+use crate::pg::sys::result_set::ResultSet;
 use crate::pg::sys::user;
-use crate::pg::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
 use crate::problem::Class;
 
+/// # Safety
+///
+/// `fcinfo` is that of the current call.
 #[pg_extern(sql = "
 create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
     returns table(row_data jsonb, url text, problem text)
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'preview_wrapper';
 ")]
-fn preview(
+#[allow(unsafe_code)]
+unsafe fn preview(
     table: Option<pg_sys::Oid>,
     trigger_name: Option<&CStr>,
     row_limit: Option<i32>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> PgResult<()> {
-    // SAFETY: this is the call, of a function that returns a table.
-    #[allow(unsafe_code)]
-    let mut rows = unsafe { Rows::of_call(fcinfo)? };
+    // SAFETY: as the caller says; the function returns a table.
+    let mut result = unsafe { ResultSet::of_call(fcinfo)? };
     let (Some(table), Some(name)) = (table, trigger_name) else {
         return Ok(());
     };
@@ -49,14 +58,10 @@ fn preview(
     }
     Definition::find(
         table,
-        // SAFETY: trigger names are NUL-terminated.
-        #[allow(unsafe_code)]
-        |trigger| unsafe { CStr::from_ptr(trigger.tgname) } == name,
-        |found| match found {
-            Some(definition) => push_rows(&definition, row_limit, &mut rows),
-            None => Err(no_such_trigger(name)),
-        },
+        |trigger| trigger.name() == name,
+        |definition| push_rows(definition, row_limit, &mut result),
     )
+    .unwrap_or_else(|| Err(no_such_trigger(name)))
 }
 
 fn no_such_trigger(name: &CStr) -> ErrorReport {
@@ -73,48 +78,45 @@ fn no_such_trigger(name: &CStr) -> ErrorReport {
 
 /// Appends what the trigger would send for the table's rows.
 #[allow(unsafe_code)]
-fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -> PgResult<()> {
-    let server = definition.arguments().into_iter().next();
-    // Any other problem of the server's is one of every row.
+fn push_rows(
+    definition: &Definition,
+    row_limit: Option<i32>,
+    result: &mut ResultSet,
+) -> PgResult<()> {
+    let server = definition.trigger.arguments().into_iter().next();
+    // Any other problem of the server is shown with every row.
     match server::find(server.as_deref()) {
         Err(problem) if problem.class == Class::InsufficientPrivilege => return Err(problem.into()),
         _ => {}
     }
     definition
         .check_timing()
-        .map_err(|problem| report_in(&definition.place(), problem))?;
+        .map_err(|problem| report_in(&definition.description(), problem))?;
     let plan = plan_of(definition);
-    let query = queue::preview_rows(
-        &definition.schema_name(),
-        &definition.table_name(),
-        definition.reports_children(),
-    );
-    let slot = definition.new_slot();
-    let columns = definition.columns();
-    // Whose code the trigger and the table's types run.
-    let owner = definition.owner();
+    let owner = definition.table.owner();
     let memory = OwnedContext::of_subtransaction(c"s2s preview");
     Spi::connect(|client| {
-        let mut cursor = Cursor::open(client, &query, row_limit);
-        let json = RowJson::new(slot);
-        let when = user::run_as(owner, || When::new(definition));
+        let mut cursor = Cursor::open(client, &rows_query(definition), row_limit);
+        let mut slot = TableSlot::new(&definition.table);
+        let when = user::run_restricted_as(owner, || WhenClause::new(definition));
         let mut push = |batch: &Batch, row: usize| {
-            store(batch, row, &columns, slot);
-            // SAFETY: the slot holds a row of the table. What is said of it is in memory that lives
-            // until it is pushed, which copies it; it is of the function's columns.
+            // SAFETY: the batch holds rows of the query. What is allocated for a row is not used
+            // after it is pushed, which copies it; it has the types of the function's columns.
             unsafe {
-                once(memory.value(), || {
+                slot.store(batch, row);
+                run_and_reset(memory.value(), || {
                     let (url, problem) = match &when {
                         Err(column) => (None, Some(column.to_string())),
-                        Ok(when) if !when.holds(slot) => (None, None),
-                        Ok(_) => outcome(&plan, slot),
+                        Ok(when) if !when.is_true(slot.as_ptr()) => (None, None),
+                        Ok(_) => url_or_problem(&plan, &Row::new(slot.as_ptr(), plan.columns())),
                     };
-                    rows.push([Some(json.of(slot)), url.into_datum(), problem.into_datum()]);
+                    let json = slot.jsonb();
+                    result.push([Some(json), url.into_datum(), problem.into_datum()]);
                 });
             }
         };
         let mut push_all = |batch: &Batch| {
-            user::run_as(owner, || {
+            user::run_restricted_as(owner, || {
                 for row in 0..batch.len() {
                     pg_sys::check_for_interrupts!();
                     push(batch, row);
@@ -124,80 +126,27 @@ fn push_rows(definition: &Definition, row_limit: Option<i32>, rows: &mut Rows) -
         while cursor.batch(&mut push_all).is_some() {}
         cursor.close();
     });
-    // SAFETY: nothing is left in it.
-    unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) }
     Ok(())
 }
 
-/// The URL, or what is wrong; neither if nothing would be queued.
-fn outcome(plan: &Plan, slot: *mut pg_sys::TupleTableSlot) -> (Option<String>, Option<String>) {
-    // SAFETY: the slot holds a row of the table.
-    #[allow(unsafe_code)]
-    let row = unsafe { plan.row(slot) };
-    let said = plan.said(&row);
-    match plan.judge(&said) {
-        Outcome::Nobody => (None, None),
-        Outcome::Valid => (plan.url(&said), None),
-        Outcome::Invalid(problem) => (None, Some(problem.one_line())),
-    }
+/// Reads the first `$1` rows of a trigger's table: the OID of the table that each is in, and its
+/// columns. It calls no code of the table's owner.
+fn rows_query(definition: &Definition) -> String {
+    let table = definition.table;
+    let table = quote_qualified_identifier(table.schema_name(), table.name());
+    let only = match definition.reports_children() {
+        true => "",
+        false => "only ",
+    };
+    format!("select r.tableoid, r.* from {only}{table} as r limit $1")
 }
 
-/// Puts a row that was read into a slot of the table's.
-#[allow(unsafe_code)]
-fn store(batch: &Batch, row: usize, columns: &[Column], slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: what was read is the OID of the row's table and the table's columns in their order,
-    // without dropped ones. The values live as long as the batch.
-    unsafe {
-        pg_sys::ExecStoreAllNullTuple(slot);
-        for (number, Column { place, .. }) in (2..).zip(columns) {
-            if let Some(value) = batch.value(row, number) {
-                *(*slot).tts_values.add(*place) = value;
-                *(*slot).tts_isnull.add(*place) = false;
-            }
-        }
-        let table = batch.value(row, 1).map_or(0, |oid| oid.value() as u32);
-        (*slot).tts_tableOid = pg_sys::Oid::from(table);
-    }
-}
-
-/// `to_jsonb` of a table's rows.
-struct RowJson(UnsafeCell<pg_sys::FmgrInfo>);
-
-impl RowJson {
-    /// That of the rows that `slot` will hold. What it keeps is in the current memory context.
-    #[allow(unsafe_code)]
-    fn new(slot: *mut pg_sys::TupleTableSlot) -> RowJson {
-        let mut function = pg_sys::FmgrInfo::default();
-        let to_jsonb = pg_sys::Oid::from(pg_sys::F_TO_JSONB);
-        // SAFETY: `to_jsonb` takes any type and looks for it in the call that it is part of.
-        unsafe {
-            let row_type = (*(*slot).tts_tupleDescriptor).tdtypeid;
-            let row = pg_sys::makeNullConst(row_type, -1, pg_sys::InvalidOid);
-            let call = pg_sys::makeFuncExpr(
-                to_jsonb,
-                pg_sys::JSONBOID,
-                pg_sys::lappend(std::ptr::null_mut(), row.cast()),
-                pg_sys::InvalidOid,
-                pg_sys::InvalidOid,
-                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
-            );
-            pg_sys::fmgr_info(to_jsonb, &mut function);
-            function.fn_expr = call.cast();
-        }
-        RowJson(UnsafeCell::new(function))
-    }
-
-    /// The row that `slot` holds, in the current memory context.
-    ///
-    /// # Safety
-    ///
-    /// It is the slot that this was made for, with a row.
-    #[allow(unsafe_code)]
-    unsafe fn of(&self, slot: *mut pg_sys::TupleTableSlot) -> pg_sys::Datum {
-        // SAFETY: as the caller says. The slot's columns have the row type's form.
-        unsafe {
-            let row = pg_sys::ExecFetchSlotHeapTupleDatum(slot);
-            pg_sys::FunctionCall1Coll(self.0.get(), pg_sys::InvalidOid, row)
-        }
+/// The URL, or the problem; neither if nothing would be queued.
+fn url_or_problem(plan: &Plan, row: &Row) -> (Option<String>, Option<String>) {
+    let parameters = plan.parameters(row);
+    match plan.validate(&parameters) {
+        Validation::NoSubject => (None, None),
+        Validation::Valid => (plan.url(&parameters), None),
+        Validation::Invalid(problem) => (None, Some(problem.one_line())),
     }
 }

@@ -1,4 +1,4 @@
-//! A row of a table with a trigger, and how its values become text.
+//! Values of a row as text.
 
 use std::borrow::Cow;
 use std::cell::UnsafeCell;
@@ -6,115 +6,148 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::column::Column;
 use crate::network::MAX_URL;
 use crate::pg::sys::memory::OwnedContext;
 
-/// A row, in a slot of the executor's.
-pub struct Row(*mut pg_sys::TupleTableSlot);
+/// The columns of a table that a plan reads, with their output functions.
+pub struct ReadColumns {
+    columns: Vec<ReadColumn>,
+    /// The number of attributes to deform: the last of the columns is among them.
+    attributes: usize,
+    /// Holds what the output functions keep between calls.
+    memory: OwnedContext,
+}
 
-impl Row {
-    /// The row in `slot`, with its first `columns` columns taken apart.
-    ///
+impl ReadColumns {
+    pub fn new() -> ReadColumns {
+        ReadColumns {
+            columns: Vec::new(),
+            attributes: 0,
+            memory: OwnedContext::of_session(c"s2s trigger"),
+        }
+    }
+
+    /// Adds a column of the table, and returns its number for [`Row::text`].
+    pub fn add(&mut self, column: &Column) -> usize {
+        self.attributes = self.attributes.max(column.index + 1);
+        self.columns.push(ReadColumn {
+            index: column.index,
+            output: OutputFunction::new(column.type_oid, &self.memory),
+        });
+        self.columns.len() - 1
+    }
+}
+
+struct ReadColumn {
+    /// Its index in a tuple, from 0.
+    index: usize,
+    output: OutputFunction,
+}
+
+/// A row of a table, deformed as far as it is read.
+pub struct Row<'a> {
+    slot: *mut pg_sys::TupleTableSlot,
+    read: &'a ReadColumns,
+}
+
+impl<'a> Row<'a> {
     /// # Safety
     ///
-    /// The slot holds a row of the table that the plan was made for, as long as this lives; so
-    /// does the current memory context.
+    /// As long as the result and its texts live, the slot holds a row of the table that `read` has
+    /// the columns of, and the current memory context is neither reset nor deleted.
     #[allow(unsafe_code)]
-    pub unsafe fn new(slot: *mut pg_sys::TupleTableSlot, columns: usize) -> Row {
-        // SAFETY: as the caller says; the table has so many columns.
+    pub unsafe fn new(slot: *mut pg_sys::TupleTableSlot, read: &'a ReadColumns) -> Row<'a> {
+        // SAFETY: the table has as many attributes.
         unsafe {
-            if usize::try_from((*slot).tts_nvalid).is_ok_and(|valid| valid < columns) {
-                pg_sys::slot_getsomeattrs_int(slot, columns as i32);
+            if usize::try_from((*slot).tts_nvalid).is_ok_and(|valid| valid < read.attributes) {
+                pg_sys::slot_getsomeattrs_int(slot, read.attributes as i32);
             }
         }
-        Row(slot)
+        Row { slot, read }
     }
 
-    /// A column's value as text; nothing for NULL, `None` for what is too large.
+    /// The value of the column with a number of [`ReadColumns::add`], as text: `""` for NULL, `None`
+    /// for a value that is too large.
     #[allow(unsafe_code)]
-    pub fn text(&self, place: usize, output: &OutputFunction) -> Option<Cow<'_, str>> {
-        // SAFETY: the column was taken apart; the output function is that of its type. The text is
-        // in the current memory context.
+    pub fn text(&self, number: usize) -> Option<Cow<'_, str>> {
+        let ReadColumn { index, output } = &self.read.columns[number];
+        // SAFETY: `new` deformed the attribute, and the output function is that of its type.
         unsafe {
-            match *(*self.0).tts_isnull.add(place) {
+            match *(*self.slot).tts_isnull.add(*index) {
                 true => Some("".into()),
-                false => output.text(*(*self.0).tts_values.add(place)),
+                false => output.text(*(*self.slot).tts_values.add(*index)),
             }
         }
     }
 }
 
-/// A type's output function, looked up once. It keeps what it likes in its `FmgrInfo`.
-pub struct OutputFunction {
+/// A type's output function.
+struct OutputFunction {
+    /// The function can keep data in it between calls, so that it has an address of its own.
     function: Box<UnsafeCell<pg_sys::FmgrInfo>>,
-    form: Form,
+    kind: ValueKind,
 }
 
-/// What is to be known of a type's values, or of those that it is a domain over.
-enum Form {
-    /// `char(n)`: the blanks at the end are none of the value's, as in a cast to text.
-    Padded,
-    /// `real` and `double precision`: written exactly, whatever the session likes to see.
+/// What matters of a type, or of the type that it is a domain over.
+enum ValueKind {
+    /// `char(n)`: trailing blanks are not part of the value, as in a cast to text.
+    BlankPadded,
+    /// `real` and `double precision`: written exactly, whatever `extra_float_digits` is.
     Float,
-    /// Any other of variable length, which may be too large to be written at all.
+    /// Another type of variable length: a value can be too large to be written at all.
     Varlena,
-    Plain,
+    FixedLength,
 }
 
-impl Form {
-    #[allow(unsafe_code)]
-    fn of(type_oid: pg_sys::Oid, is_varlena: bool) -> Form {
-        // SAFETY: a catalog look-up within a transaction.
-        match unsafe { pg_sys::getBaseType(type_oid) } {
-            pg_sys::BPCHAROID => Form::Padded,
-            pg_sys::FLOAT4OID | pg_sys::FLOAT8OID => Form::Float,
-            _ if is_varlena => Form::Varlena,
-            _ => Form::Plain,
-        }
-    }
-}
-
-/// Larger values are not written as text. However little of that a byte of the value becomes, it
-/// could not be sent, and may be more than PostgreSQL can allocate.
-const LARGEST: usize = 256 * MAX_URL;
+/// Larger values are not written as text. However little text a byte of the value becomes, the text
+/// could not be sent, and might be more than PostgreSQL can allocate.
+const MAX_VALUE_BYTES: usize = 256 * MAX_URL;
 
 impl OutputFunction {
-    /// Looks it up; what it keeps is in `memory`.
+    /// The function of a type; it keeps data in `memory`.
     #[allow(unsafe_code)]
-    pub fn new(type_oid: pg_sys::Oid, memory: &OwnedContext) -> OutputFunction {
+    fn new(type_oid: pg_sys::Oid, memory: &OwnedContext) -> OutputFunction {
         let function: Box<UnsafeCell<pg_sys::FmgrInfo>> = Box::default();
         let mut oid = pg_sys::InvalidOid;
         let mut is_varlena = false;
-        // SAFETY: catalog look-ups within a transaction; the FmgrInfo has an address of its own
-        // and nobody else looks at it.
-        unsafe {
+        // SAFETY: catalog look-ups within a database transaction; an unknown type is an error.
+        // `memory` is dropped with the function.
+        let base_type = unsafe {
             pg_sys::getTypeOutputInfo(type_oid, &mut oid, &mut is_varlena);
             pg_sys::fmgr_info_cxt(oid, function.get(), memory.value());
-        }
-        OutputFunction {
-            function,
-            form: Form::of(type_oid, is_varlena),
-        }
+            pg_sys::getBaseType(type_oid)
+        };
+        let kind = match base_type {
+            pg_sys::BPCHAROID => ValueKind::BlankPadded,
+            pg_sys::FLOAT4OID | pg_sys::FLOAT8OID => ValueKind::Float,
+            _ if is_varlena => ValueKind::Varlena,
+            _ => ValueKind::FixedLength,
+        };
+        OutputFunction { function, kind }
     }
 
-    /// A value as text, in the current memory context; `None` if it is too large.
+    /// A value as text; `None` if it is too large.
     ///
     /// # Safety
     ///
     /// `value` is of the function's type; the current memory context lives as long as the text.
     #[allow(unsafe_code)]
     unsafe fn text<'a>(&self, value: pg_sys::Datum) -> Option<Cow<'a, str>> {
-        // SAFETY: as the caller says. The function returns a NUL-terminated string.
+        // SAFETY: the value is as the caller says. An output function returns a NUL-terminated
+        // string in the current memory context.
         let write = || unsafe {
             CStr::from_ptr(pg_sys::OutputFunctionCall(self.function.get(), value)).to_string_lossy()
         };
-        Some(match self.form {
-            Form::Plain => write(),
-            Form::Float => with_exact_floats(write),
-            // SAFETY: the value is of variable length.
-            Form::Varlena | Form::Padded if unsafe { size(value) } > LARGEST => return None,
-            Form::Varlena => write(),
-            Form::Padded => match write() {
+        let is_varlena = matches!(self.kind, ValueKind::Varlena | ValueKind::BlankPadded);
+        // SAFETY: values of these kinds are varlenas.
+        if is_varlena && unsafe { size(value) } > MAX_VALUE_BYTES {
+            return None;
+        }
+        Some(match self.kind {
+            ValueKind::FixedLength | ValueKind::Varlena => write(),
+            ValueKind::Float => with_exact_floats(write),
+            ValueKind::BlankPadded => match write() {
                 Cow::Borrowed(text) => text.trim_end_matches(' ').into(),
                 Cow::Owned(text) => text.trim_end_matches(' ').to_owned().into(),
             },
@@ -122,15 +155,15 @@ impl OutputFunction {
     }
 }
 
-/// The size of a value of variable length, uncompressed if it is stored outside its row.
+/// The size of a varlena, decompressed if it is toasted.
 ///
 /// # Safety
 ///
-/// It is such a value.
+/// It is a varlena.
 #[allow(unsafe_code)]
 unsafe fn size(value: pg_sys::Datum) -> usize {
     let varlena = value.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: as the caller says.
+    // SAFETY: a varlena says by its header whether it is a toast pointer.
     unsafe {
         match pgrx::varlena::varatt_is_1b_e(varlena) {
             true => pg_sys::toast_raw_datum_size(value),
@@ -139,17 +172,17 @@ unsafe fn size(value: pg_sys::Datum) -> usize {
     }
 }
 
-/// Runs `write` with the shortest digits that say a float exactly, PostgreSQL's default: with
-/// fewer, as a session may want them, a sum of money would be another.
+/// Calls `write` with `extra_float_digits` at PostgreSQL's default at least: with fewer digits, as
+/// a session may have set, an amount would be another one.
 #[allow(unsafe_code)]
 fn with_exact_floats<R>(write: impl FnOnce() -> R) -> R {
-    const EXACT: i32 = 1;
-    // SAFETY: a variable of this thread; writing a float raises no error.
+    const SHORTEST_EXACT: i32 = 1;
+    // SAFETY: a variable of PostgreSQL's, in its only thread; writing a float raises no error.
     unsafe {
-        let usual = pg_sys::extra_float_digits;
-        pg_sys::extra_float_digits = usual.max(EXACT);
+        let setting = pg_sys::extra_float_digits;
+        pg_sys::extra_float_digits = setting.max(SHORTEST_EXACT);
         let result = write();
-        pg_sys::extra_float_digits = usual;
+        pg_sys::extra_float_digits = setting;
         result
     }
 }

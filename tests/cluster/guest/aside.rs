@@ -1,4 +1,4 @@
-//! Whoever needs a database to himself gets it: the worker stands aside, and comes back.
+//! The worker leaves its database for commands that need it to themselves, and comes back.
 
 mod copies;
 mod endings;
@@ -13,7 +13,7 @@ use crate::rights::hostile::error_of;
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
 use crate::support::{Answer, Cluster, wait_for};
 
-/// The worker process of a database, as anybody sees it.
+/// The worker process of a database, by pg_stat_activity.
 fn worker_of(session: &mut Client, database: &str) -> Option<i32> {
     let query = "select pid from pg_stat_activity
                  where backend_type = 'pgrx-ext worker' and datname = $1";
@@ -21,7 +21,7 @@ fn worker_of(session: &mut Client, database: &str) -> Option<i32> {
     Some(row.get(0))
 }
 
-/// Waits until a database has its worker, which may have stood aside.
+/// Waits until a database has its worker (again).
 fn wait_for_worker(session: &mut Client, database: &str) {
     wait_for(PATIENCE, "a worker", || {
         worker_of(session, database).is_some()
@@ -33,7 +33,7 @@ fn hint(shop: &mut Shop) -> String {
     shop.text("select hint from s2s.worker_status()")
 }
 
-/// A shop whose worker is idle, left by its only session: that is in another database now.
+/// A shop with an idle worker and no session: the client has gone to another database.
 fn deserted_shop<'a>(cluster: &'a Cluster, name: &'static str) -> Shop<'a> {
     let mut shop = Shop::open(cluster, name);
     shop.insert([1]);
@@ -45,11 +45,11 @@ fn deserted_shop<'a>(cluster: &'a Cluster, name: &'static str) -> Shop<'a> {
 
 fn desert(shop: &mut Shop) {
     shop.client = shop.cluster.connect("postgres");
-    // By itself, PostgreSQL fails such a command after five seconds.
+    // Without a worker that leaves, PostgreSQL fails such a command after five seconds.
     shop.sql(&format!("set statement_timeout = {}", PATIENCE.as_millis()));
 }
 
-/// Somebody is back in the shop, and so is the worker.
+/// The client is back in the shop, and so is the worker.
 fn reopen(shop: &mut Shop) {
     shop.reconnect();
     shop.insert([2]);
@@ -133,7 +133,7 @@ fn the_worker_stands_aside_until_a_command_ends_and_says_so() {
     shop.wait_until_delivered();
     shop.wait_until_idle();
     assert_eq!(hint(&mut shop), "");
-    // The command has its database's lock already when it waits for this one.
+    // When the command waits for this lock, it has already locked the database.
     let mut catalog = cluster.connect("postgres");
     catalog
         .batch_execute("begin; lock table pg_catalog.pg_database in share mode")

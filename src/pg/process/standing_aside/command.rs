@@ -1,40 +1,49 @@
-//! The commands that need a database to themselves, and when PostgreSQL refuses them at once.
+//! The commands that need a database to themselves, and whom PostgreSQL lets issue them.
 //!
-//! | command | lock | who may give it | in a transaction block |
+//! | command | lock | who may issue it | in a transaction block |
 //! |---|---|---|---|
 //! | `create database … template` | share | with CREATEDB: its owner; anybody if it is a template | no |
 //! | `alter database … rename` | exclusive | its owner, with CREATEDB | yes |
 //! | `alter database … set tablespace` | exclusive | its owner | no |
 //! | `drop database` | exclusive | its owner | no |
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 
 use pgrx::list::old_list::PgList;
 use pgrx::pg_sys;
 
-use crate::pg::sys::database;
+use crate::pg::sys::{database, user};
 
-/// What `create database` copies if it does not say.
+/// What `create database` copies by default.
 const DEFAULT_TEMPLATE: &CStr = c"template1";
 
-/// A database that a command needs to itself.
-pub struct Need {
-    pub name: *const c_char,
-    pub change: Change,
+/// A command, with the database that it needs to itself.
+pub struct DatabaseCommand<'a> {
+    pub database: &'a CStr,
+    pub kind: Kind,
 }
 
-impl Need {
-    /// What a command needs; `None`: no database.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    Copy,
+    Rename,
+    Move,
+    Drop,
+}
+
+#[allow(unsafe_code)]
+impl DatabaseCommand<'_> {
+    /// `None` if the command needs no database to itself.
     ///
     /// # Safety
     ///
-    /// It is a node of the parser's.
-    #[allow(unsafe_code)]
-    pub unsafe fn of(command: *mut pg_sys::Node) -> Option<Need> {
+    /// The command is a parse tree that is valid during `'a`.
+    pub unsafe fn of<'a>(command: *mut pg_sys::Node) -> Option<DatabaseCommand<'a>> {
         use pg_sys::NodeTag::*;
-        // SAFETY: a node has the form that its tag says.
+        // SAFETY: a node has the type that its tag says; names in it are NUL-terminated, and those
+        // that the grammar requires are not null.
         unsafe {
-            let (name, change) = match (*command).type_ {
+            let (name, kind) = match (*command).type_ {
                 T_CreatedbStmt => {
                     let options = (*command.cast::<pg_sys::CreatedbStmt>()).options;
                     // `template default` has no argument.
@@ -43,56 +52,48 @@ impl Need {
                         .map_or(DEFAULT_TEMPLATE.as_ptr(), |template| {
                             pg_sys::defGetString(template).cast_const()
                         });
-                    (template, Change::Copy)
+                    (template, Kind::Copy)
                 }
                 T_RenameStmt => {
                     let rename = &*command.cast::<pg_sys::RenameStmt>();
                     if rename.renameType != pg_sys::ObjectType::OBJECT_DATABASE {
                         return None;
                     }
-                    (rename.subname.cast_const(), Change::Rename)
+                    (rename.subname.cast_const(), Kind::Rename)
                 }
                 T_AlterDatabaseStmt => {
                     let alter = &*command.cast::<pg_sys::AlterDatabaseStmt>();
                     find_option(alter.options, c"tablespace")?;
-                    (alter.dbname.cast_const(), Change::Move)
+                    (alter.dbname.cast_const(), Kind::Move)
                 }
                 T_DropdbStmt => {
                     let drop = &*command.cast::<pg_sys::DropdbStmt>();
-                    (drop.dbname.cast_const(), Change::Drop)
+                    (drop.dbname.cast_const(), Kind::Drop)
                 }
                 _ => return None,
             };
-            Some(Need { name, change })
+            let database = CStr::from_ptr(name);
+            Some(DatabaseCommand { database, kind })
         }
     }
 }
 
-/// What becomes of it.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Change {
-    Copy,
-    Rename,
-    Move,
-    Drop,
-}
-
-impl Change {
-    /// What the command takes on the database.
+impl Kind {
+    /// The lock that the command takes on the database.
     pub fn lock(self) -> pg_sys::LOCKMODE {
         (match self {
-            Change::Copy => pg_sys::ShareLock,
-            Change::Rename | Change::Move | Change::Drop => pg_sys::AccessExclusiveLock,
+            Kind::Copy => pg_sys::ShareLock,
+            Kind::Rename | Kind::Move | Kind::Drop => pg_sys::AccessExclusiveLock,
         }) as pg_sys::LOCKMODE
     }
 
-    /// Whether PostgreSQL lets the current user, in this session, change a database so.
+    /// Whether PostgreSQL lets the current user, in this session, issue the command.
     #[allow(unsafe_code)]
     pub fn is_allowed(self, database: pg_sys::Oid) -> bool {
         let Some(row) = database::row_of(database) else {
             return false;
         };
-        // SAFETY: variables, and looks into catalogs, within a transaction.
+        // SAFETY: a variable, and catalog look-ups within the command's database transaction.
         let (is_own, is_owner) = unsafe {
             (
                 database == pg_sys::MyDatabaseId,
@@ -100,45 +101,24 @@ impl Change {
             )
         };
         match self {
-            // The session's own can be copied, and nothing else.
-            Change::Copy => (is_owner || row.datistemplate) && has_createdb(),
-            Change::Rename => is_owner && !is_own && has_createdb(),
-            Change::Move => is_owner && !is_own,
-            Change::Drop => is_owner && !is_own && !row.datistemplate,
+            // Of these commands only the copy can be of the session's own database.
+            Kind::Copy => (is_owner || row.datistemplate) && user::may_create_databases(),
+            Kind::Rename => is_owner && !is_own && user::may_create_databases(),
+            Kind::Move => is_owner && !is_own,
+            Kind::Drop => is_owner && !is_own && !row.datistemplate,
         }
     }
 }
 
 /// # Safety
 ///
-/// It is a list of the parser's options.
+/// It is a list of DefElem.
 #[allow(unsafe_code)]
 unsafe fn find_option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
-    // SAFETY: elements and their names are the parser's.
+    // SAFETY: as the caller says; a DefElem has a NUL-terminated name.
     unsafe {
         PgList::<pg_sys::DefElem>::from_pg(options)
             .iter_ptr()
             .find(|option| CStr::from_ptr((**option).defname) == name)
-    }
-}
-
-/// Whether the current user may create databases.
-#[allow(unsafe_code)]
-fn has_createdb() -> bool {
-    // SAFETY: looks into a catalog, within a transaction; a tuple of pg_authid has its form.
-    unsafe {
-        if pg_sys::superuser() {
-            return true;
-        }
-        let user = pg_sys::GetUserId();
-        let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, user.into());
-        if tuple.is_null() {
-            return false;
-        }
-        let role = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>();
-        let has = (*role).rolcreatedb;
-        pg_sys::ReleaseSysCache(tuple);
-        has
     }
 }

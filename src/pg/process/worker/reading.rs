@@ -10,7 +10,7 @@ use super::lanes::Lane;
 use super::sql::{self, Found, Position};
 use super::{SAFETY_LOOK, Worker, end};
 use crate::delivery::Timestamp;
-use crate::pg::queue;
+use crate::pg::sys::catalog;
 use crate::pg::sys::transaction::{SqlError, transaction};
 
 /// How many callbacks are kept in memory, of all servers together.
@@ -181,8 +181,9 @@ impl Worker {
     fn reload(&mut self) -> Result<(), SqlError> {
         // Before the look: who makes the extension anew is heard.
         self.slot.wanted.store(false, SeqCst);
-        let found =
-            transaction(|| queue::exists().then(|| (sql::read_servers(), sql::queued_servers())));
+        let found = transaction(|| {
+            catalog::extension_exists().then(|| (sql::read_servers(), sql::queued_servers()))
+        });
         if !matches!(found, Ok(None)) {
             self.slot.wanted.store(true, SeqCst);
         }

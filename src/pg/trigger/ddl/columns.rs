@@ -1,33 +1,35 @@
 //! Changes of columns that a trigger's arguments name.
 //!
-//! What was wrong before is nobody's fault now: a command is refused only if the arguments fitted
-//! the columns as they were before it.
+//! A command is refused only if it breaks the trigger: if the arguments fitted the columns before it.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_qualified_identifier};
 
-use super::command::{Change, Command};
+use super::command::{Command, TableChange};
 use super::{triggers, with_trigger};
 use crate::pg::error::{PgResult, report_in};
-use crate::pg::queue;
-use crate::pg::trigger::Definition;
+use crate::pg::trigger::definition::Definition;
 use crate::problem::Problem;
 
-/// `pg_trigger.tgenabled` of a disabled trigger. One that is broken can be disabled.
-const TRIGGER_DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
+const ON_CHANGED_TABLES: &str =
+    include_str!("../../../../sql/runtime/triggers_on_changed_tables.sql");
+const ON_AND_BELOW_CHANGED_TABLES: &str =
+    include_str!("../../../../sql/runtime/triggers_on_and_below_changed_tables.sql");
+const ON_TABLES_WITH_DROPPED_COLUMNS: &str =
+    include_str!("../../../../sql/runtime/triggers_on_tables_with_dropped_columns.sql");
 
 /// Refuses a change of columns that breaks a trigger.
 pub fn check(command: &Command) -> PgResult<()> {
-    let query = match command.change() {
-        Change::Columns => queue::TRIGGERS_OF_TABLES_AND_BELOW,
-        Change::Enabled => queue::TRIGGERS_OF_TABLES,
-        Change::Nothing => return Ok(()),
+    let query = match command.table_change() {
+        TableChange::Columns => ON_AND_BELOW_CHANGED_TABLES,
+        TableChange::EnabledTriggers => ON_CHANGED_TABLES,
+        TableChange::Other => return Ok(()),
     };
     for (trigger, table) in triggers(query)? {
         unless_locked(table, || {
             with_misfit(trigger, table, |definition, problem| {
-                if definition.fitted_earlier() {
+                if definition.fitted_before_command() {
                     return Err(refusal(definition, problem));
                 }
                 warn(definition, problem);
@@ -38,12 +40,12 @@ pub fn check(command: &Command) -> PgResult<()> {
     Ok(())
 }
 
-/// Warns of triggers whose columns were dropped with something that they depended on.
+/// Warns of triggers whose columns were dropped along with an object that they depended on.
 pub fn warn_of_dropped(command: &Command) -> PgResult<()> {
-    if !command.drops_dependents() {
+    if !command.is_drop_cascade() {
         return Ok(());
     }
-    for (trigger, table) in triggers(queue::TRIGGERS_OF_DROPPED_COLUMNS)? {
+    for (trigger, table) in triggers(ON_TABLES_WITH_DROPPED_COLUMNS)? {
         with_misfit(trigger, table, |definition, problem| {
             warn(definition, problem);
             Ok(())
@@ -52,47 +54,47 @@ pub fn warn_of_dropped(command: &Command) -> PgResult<()> {
     Ok(())
 }
 
-/// Calls `with` with a trigger of ours that is enabled and whose arguments do not fit its columns.
+/// Calls `body` with a trigger whose arguments do not fit its columns, unless it is disabled: a
+/// broken trigger may be.
 fn with_misfit(
     trigger: pg_sys::Oid,
     table: pg_sys::Oid,
-    with: impl FnOnce(&Definition, Problem) -> PgResult<()>,
+    body: impl FnOnce(&Definition, Problem) -> PgResult<()>,
 ) -> PgResult<()> {
     with_trigger(trigger, table, |definition| {
-        if definition.trigger.tgenabled == TRIGGER_DISABLED {
-            return Ok(());
-        }
         match definition.check_columns() {
-            Ok(()) => Ok(()),
-            Err(problem) => with(definition, problem),
+            Err(problem) if !definition.trigger.is_disabled() => body(definition, problem),
+            _ => Ok(()),
         }
     })
 }
 
-/// Calls `with` unless somebody else has the table to himself. What the command changed is locked
-/// by it; other tables below, as with ALTER TABLE ONLY, are not worth waiting for.
+/// Calls `check` unless another session holds an ACCESS EXCLUSIVE lock on the table. The command has
+/// locked the tables that it changes; for other tables below, as with ALTER TABLE ONLY, it must not
+/// wait.
 #[allow(unsafe_code)]
-fn unless_locked(table: pg_sys::Oid, with: impl FnOnce() -> PgResult<()>) -> PgResult<()> {
+fn unless_locked(table: pg_sys::Oid, check: impl FnOnce() -> PgResult<()>) -> PgResult<()> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: locks within a transaction; an error gives them back.
+    // SAFETY: within a database transaction, whose end releases the lock after an error.
     unsafe {
         if !pg_sys::ConditionalLockRelationOid(table, lock) {
             return Ok(());
         }
-        let result = with();
+        let result = check();
         pg_sys::UnlockRelationOid(table, lock);
         result
     }
 }
 
 fn warn(definition: &Definition, problem: Problem) {
-    report_in(&definition.place(), problem).report(PgLogLevel::WARNING);
+    report_in(&definition.description(), problem).report(PgLogLevel::WARNING);
 }
 
 /// The error of a command that breaks a trigger.
 fn refusal(definition: &Definition, problem: Problem) -> pg_sys::panic::ErrorReport {
-    let report = report_in(&definition.place(), problem);
-    let table = quote_qualified_identifier(definition.schema_name(), definition.table_name());
+    let report = report_in(&definition.description(), problem);
+    let table = definition.table;
+    let table = quote_qualified_identifier(table.schema_name(), table.name());
     let remedy = format!(
         "To change the table all the same, ALTER TABLE {table} DISABLE TRIGGER {}, make the change, and CREATE OR REPLACE TRIGGER with arguments that fit.",
         quote_identifier(definition.name())

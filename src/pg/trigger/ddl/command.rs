@@ -1,4 +1,4 @@
-//! The command that an event trigger fires for: what its parse tree says.
+//! The command that an event trigger fires for, as its parse tree has it.
 
 use std::ffi::CStr;
 
@@ -15,28 +15,30 @@ use pgrx::prelude::*;
 
 use crate::pg::error::PgResult;
 
-/// What PostgreSQL says of the command while an event trigger runs.
+/// A command, valid during the call of the event trigger.
 pub struct Command<'a>(&'a pg_sys::EventTriggerData);
 
-/// What a command can do to the triggers of a table.
+/// What a command can do to the triggers of the tables that it changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Columns come, go, or get another name or type: here, and in the tables below.
+pub enum TableChange {
+    /// Columns are added, dropped, renamed, or get another type, also in the tables below.
     Columns,
-    /// Triggers are enabled.
-    Enabled,
+    EnabledTriggers,
     /// Nothing that matters to their arguments.
-    Nothing,
+    Other,
 }
 
-impl<'a> Command<'a> {
-    /// The command of a call; an error if it is not that of an event trigger.
-    #[allow(unsafe_code)]
-    pub fn of_call(fcinfo: &'a pg_sys::FunctionCallInfo) -> PgResult<Command<'a>> {
-        // SAFETY: PostgreSQL calls an event trigger function with EventTriggerData as its context;
-        // that is looked at only if it is one. All it points to is valid during the call.
+#[allow(unsafe_code)]
+impl Command<'_> {
+    /// The command of a call; an error if the call is not that of an event trigger.
+    ///
+    /// # Safety
+    ///
+    /// `fcinfo` is that of a call that lasts longer than the result.
+    pub unsafe fn of_call<'a>(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<Command<'a>> {
+        // SAFETY: PostgreSQL passes null or a node as the context; its tag is checked.
         unsafe {
-            let context = (**fcinfo).context;
+            let context = (*fcinfo).context;
             if context.is_null() || (*context).type_ != NodeTag::T_EventTriggerData {
                 return Err(ErrorReport::new(
                     PgSqlErrorCode::ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED,
@@ -49,58 +51,54 @@ impl<'a> Command<'a> {
     }
 
     /// The event, such as `sql_drop`.
-    #[allow(unsafe_code)]
     pub fn event(&self) -> &[u8] {
-        // SAFETY: it is NUL-terminated.
+        // SAFETY: the event is a NUL-terminated constant.
         unsafe { CStr::from_ptr(self.0.event) }.to_bytes()
     }
 
     /// The command's tag, such as `ALTER TABLE`.
-    #[allow(unsafe_code)]
     pub fn tag(&self) -> &[u8] {
         // SAFETY: the names of tags are NUL-terminated constants.
         unsafe { CStr::from_ptr(pg_sys::GetCommandTagName(self.0.tag)) }.to_bytes()
     }
 
-    /// The command, if it is a `T`, whose tag is `tag`.
+    /// The parse tree, if its root has the tag.
     ///
     /// # Safety
     ///
-    /// `T` is the node that has the tag.
-    #[allow(unsafe_code)]
+    /// `T` is the node type of the tag.
     unsafe fn as_node<T>(&self, tag: NodeTag) -> Option<&T> {
-        // SAFETY: the parse tree is there during the call, and as the caller says.
+        // SAFETY: the parse tree is null, or a node that is valid during the call.
         unsafe {
             let node = self.0.parsetree.as_ref()?;
             (node.type_ == tag).then(|| &*self.0.parsetree.cast::<T>())
         }
     }
 
-    #[allow(unsafe_code)]
     fn as_rename(&self) -> Option<&pg_sys::RenameStmt> {
-        // SAFETY: the tag is its own.
+        // SAFETY: the tag is that of the type.
         unsafe { self.as_node(NodeTag::T_RenameStmt) }
     }
 
-    /// Whether it gives something another name.
-    pub fn renames(&self) -> bool {
+    pub fn is_rename(&self) -> bool {
         self.as_rename().is_some()
     }
 
-    /// Whether it sets or drops options of a server.
-    #[allow(unsafe_code)]
-    pub fn sets_server_options(&self) -> bool {
-        // SAFETY: the tag is its own.
-        let altered = unsafe {
-            self.as_node::<pg_sys::AlterForeignServerStmt>(NodeTag::T_AlterForeignServerStmt)
-        };
-        altered.is_some_and(|altered| !altered.options.is_null())
+    /// The server whose options it sets or drops.
+    pub fn server_with_new_options(&self) -> Option<String> {
+        // SAFETY: the tag is that of the type. The server's name is NUL-terminated.
+        unsafe {
+            let altered = self
+                .as_node::<pg_sys::AlterForeignServerStmt>(NodeTag::T_AlterForeignServerStmt)
+                .filter(|altered| !altered.options.is_null())?;
+            let name = CStr::from_ptr(altered.servername).to_string_lossy();
+            Some(name.into_owned())
+        }
     }
 
-    /// Whether it drops what depends on the thing it drops.
-    #[allow(unsafe_code)]
-    pub fn drops_dependents(&self) -> bool {
-        // SAFETY: the tags are their own.
+    /// Whether it drops objects that depend on those that it names.
+    pub fn is_drop_cascade(&self) -> bool {
+        // SAFETY: the tags are those of the types.
         let (dropped, owned) = unsafe {
             (
                 self.as_node::<pg_sys::DropStmt>(NodeTag::T_DropStmt),
@@ -111,42 +109,40 @@ impl<'a> Command<'a> {
             || owned.is_some_and(|owned| owned.behavior == DROP_CASCADE)
     }
 
-    /// What it can do to the triggers of the tables that it changes.
-    #[allow(unsafe_code)]
-    pub fn change(&self) -> Change {
+    pub fn table_change(&self) -> TableChange {
         if let Some(rename) = self.as_rename() {
             return match rename.renameType {
-                OBJECT_COLUMN | OBJECT_ATTRIBUTE => Change::Columns,
-                _ => Change::Nothing,
+                OBJECT_COLUMN | OBJECT_ATTRIBUTE => TableChange::Columns,
+                _ => TableChange::Other,
             };
         }
-        // SAFETY: the tag is its own.
+        // SAFETY: the tag is that of the type.
         let altered = unsafe { self.as_node::<pg_sys::AlterTableStmt>(NodeTag::T_AlterTableStmt) };
         let Some(altered) = altered else {
-            return Change::Nothing;
+            return TableChange::Other;
         };
-        // SAFETY: it is a list of AlterTableCmd.
+        // SAFETY: `cmds` is a list of AlterTableCmd.
         let subtypes: Vec<_> = unsafe {
             PgList::<pg_sys::AlterTableCmd>::from_pg(altered.cmds)
                 .iter_ptr()
-                .map(|part| (*part).subtype)
+                .map(|subcommand| (*subcommand).subtype)
                 .collect()
         };
-        let any = |what: &[pg_sys::AlterTableType::Type]| {
-            subtypes.iter().any(|subtype| what.contains(subtype))
+        let has_any = |wanted: &[pg_sys::AlterTableType::Type]| {
+            subtypes.iter().any(|subtype| wanted.contains(subtype))
         };
-        if any(&[AT_AddColumn, AT_DropColumn, AT_AlterColumnType]) {
-            return Change::Columns;
+        if has_any(&[AT_AddColumn, AT_DropColumn, AT_AlterColumnType]) {
+            return TableChange::Columns;
         }
-        match any(&[
+        match has_any(&[
             AT_EnableTrig,
             AT_EnableAlwaysTrig,
             AT_EnableReplicaTrig,
             AT_EnableTrigAll,
             AT_EnableTrigUser,
         ]) {
-            true => Change::Enabled,
-            false => Change::Nothing,
+            true => TableChange::EnabledTriggers,
+            false => TableChange::Other,
         }
     }
 }

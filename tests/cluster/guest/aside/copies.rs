@@ -1,4 +1,4 @@
-//! The usual ways of copying a database, and what the copy sends.
+//! The usual ways to copy a database, and what the copy sends.
 
 use super::{desert, deserted_shop, hint, reopen, wait_for_worker, worker_of};
 use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
@@ -76,7 +76,7 @@ fn no_worker_tries_a_database_that_takes_no_connections_and_the_hint_says_so() {
             == "The database takes no connections: the worker starts seconds after alter database \
                 … allow_connections true."
     });
-    // The launcher looks around whenever it starts a worker.
+    // The launcher checks all databases whenever it starts a worker.
     Shop::open(&cluster, "open").wait_until_idle();
     shop.insert([1]);
     elsewhere

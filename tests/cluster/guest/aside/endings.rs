@@ -1,4 +1,4 @@
-//! However a command ends, the worker is back then, and not before.
+//! The worker comes back when the command ends in any way, and not before.
 
 use std::thread;
 
@@ -27,7 +27,7 @@ fn the_worker_is_back_after_a_command_that_failed() {
 #[test]
 fn the_worker_is_back_after_a_command_that_was_rolled_back() {
     let mut shop = deserted_shop(shared_cluster(), "undecided");
-    // A transaction looks at pg_stat_activity only once.
+    // A database transaction reads pg_stat_activity only once.
     let mut elsewhere = shop.cluster.connect("postgres");
     shop.sql("begin; savepoint before; alter database undecided rename to decided");
     assert_eq!(worker_of(&mut elsewhere, "undecided"), None);
@@ -47,10 +47,10 @@ fn no_worker_starts_while_a_command_has_the_database_to_itself() {
     let cluster = cluster().start();
     let mut shop = deserted_shop(&cluster, "held");
     shop.sql("begin; alter database held rename to kept");
-    // One that connects too early waits for the command's lock.
+    // A worker that connects too early waits for the command's lock.
     let too_early = "select count(*) from pg_locks
                      where classid = 'pg_database'::regclass and not granted";
-    // The launcher looks around whenever it starts a worker, and between.
+    // The launcher checks all databases whenever it starts a worker, and at intervals.
     for name in ["neighbour", "second_neighbour", "third_neighbour"] {
         let mut neighbour = Shop::open(&cluster, name);
         neighbour.insert([1]);

@@ -1,4 +1,4 @@
-//! For whom the worker stands aside.
+//! Whose commands the worker leaves its database for.
 
 use super::{deserted_shop, reopen, worker_of};
 use crate::shop::{PATIENCE, shared_cluster};
@@ -37,7 +37,7 @@ fn an_owner_drops_the_database_with_force() {
     assert!(worker_of(&mut shop.client, "forced").is_some());
     let mut left_open = cluster.connect_as("enforcer", "forced");
     let mut enforcer = cluster.connect_as("enforcer", "postgres");
-    // Who is no superuser may not end a superuser's process, as the worker is.
+    // Only a superuser may terminate a superuser's process, which the worker is.
     enforcer
         .batch_execute("drop database forced with (force)")
         .expect("no database any more");

@@ -1,0 +1,8 @@
+-- Triggers that the current command created and that call a function of the extension, with their
+-- tables.
+select t.oid, t.tgrelid
+from pg_catalog.pg_event_trigger_ddl_commands() c
+join pg_catalog.pg_trigger t on t.oid = c.objid
+join pg_catalog.pg_proc f on f.oid = t.tgfoid and f.pronamespace = 's2s'::pg_catalog.regnamespace
+where c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+order by t.oid;

@@ -1,0 +1,13 @@
+-- Triggers that call a function of the extension, on tables that the current command changed. A
+-- partition's copy of its parent's trigger is left out, unless the parent's is disabled: then the
+-- copy fires all the same.
+select t.oid, t.tgrelid
+from pg_catalog.pg_trigger t
+join pg_catalog.pg_proc f on f.oid = t.tgfoid and f.pronamespace = 's2s'::pg_catalog.regnamespace
+where t.tgrelid in (
+    select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
+    where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+  and not exists (
+    select from pg_catalog.pg_trigger parent
+    where parent.oid = t.tgparentid and parent.tgenabled <> 'D')
+order by t.oid;

@@ -1,0 +1,136 @@
+//! Look-ups in the system catalogs. Each needs a database transaction.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+/// Whether the extension is in this database, with its tables.
+#[allow(unsafe_code)]
+pub fn extension_exists() -> bool {
+    // SAFETY: a catalog look-up; the name is NUL-terminated.
+    let extension = unsafe { pg_sys::get_extension_oid(c"pgrx-ext".as_ptr(), true) };
+    extension != pg_sys::InvalidOid && relation_oid(c"queue") != pg_sys::InvalidOid
+}
+
+/// The schema `s2s`; `InvalidOid` if there is none.
+#[allow(unsafe_code)]
+fn schema_oid() -> pg_sys::Oid {
+    // SAFETY: a catalog look-up; the name is NUL-terminated.
+    unsafe { pg_sys::get_namespace_oid(c"s2s".as_ptr(), true) }
+}
+
+/// A relation of the schema `s2s`; `InvalidOid` if there is none of the name.
+#[allow(unsafe_code)]
+pub fn relation_oid(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: a catalog look-up; the name is NUL-terminated.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema_oid()) }
+}
+
+/// The owner of a relation.
+#[allow(unsafe_code)]
+pub fn relation_owner(relation: pg_sys::Oid) -> pg_sys::Oid {
+    use pg_sys::SysCacheIdentifier::RELOID;
+    let null = pg_sys::Datum::null();
+    // SAFETY: the cache has one key, the OID; the column holds an OID.
+    unsafe {
+        syscache_oid(
+            RELOID,
+            pg_sys::Anum_pg_class_relowner,
+            relation.into(),
+            null,
+        )
+    }
+}
+
+/// A type of the schema `s2s`; `InvalidOid` if there is none of the name.
+#[allow(unsafe_code)]
+pub fn type_oid(name: &CStr) -> pg_sys::Oid {
+    use pg_sys::SysCacheIdentifier::TYPENAMENSP;
+    let (name, schema) = (name.as_ptr().into(), schema_oid().into());
+    // SAFETY: the keys are a NUL-terminated name and a schema; the column holds an OID.
+    unsafe { syscache_oid(TYPENAMENSP, pg_sys::Anum_pg_type_oid, name, schema) }
+}
+
+/// A label of an enum type; `InvalidOid` if there is none of the name.
+#[allow(unsafe_code)]
+pub fn enum_label_oid(enum_type: pg_sys::Oid, label: &CStr) -> pg_sys::Oid {
+    use pg_sys::SysCacheIdentifier::ENUMTYPOIDNAME;
+    let (enum_type, label) = (enum_type.into(), label.as_ptr().into());
+    // SAFETY: the keys are a type and a NUL-terminated name; the column holds an OID.
+    unsafe { syscache_oid(ENUMTYPOIDNAME, pg_sys::Anum_pg_enum_oid, enum_type, label) }
+}
+
+/// A column of the tuple that a system cache has for two keys; `InvalidOid` if it has none.
+///
+/// # Safety
+///
+/// The keys are of the types that the cache is searched by, and the column is of type `oid`.
+#[allow(unsafe_code)]
+unsafe fn syscache_oid(
+    cache: pg_sys::SysCacheIdentifier::Type,
+    column: u32,
+    key1: pg_sys::Datum,
+    key2: pg_sys::Datum,
+) -> pg_sys::Oid {
+    let none = pg_sys::Datum::null();
+    // SAFETY: as the caller says; keys that the cache does not have are ignored.
+    unsafe {
+        pg_sys::GetSysCacheOid(
+            cache as i32,
+            column as pg_sys::AttrNumber,
+            key1,
+            key2,
+            none,
+            none,
+        )
+    }
+}
+
+/// A type, or the one that it is a domain over. The type of a column that is about to be dropped
+/// may be gone.
+#[allow(unsafe_code)]
+pub fn base_type(type_oid: pg_sys::Oid) -> pg_sys::Oid {
+    let none = pg_sys::Datum::null();
+    let cache = pg_sys::SysCacheIdentifier::TYPEOID as i32;
+    // SAFETY: the cache has one key, the OID; `getBaseType` raises an error for a type that does
+    // not exist, so it is called only for one that does.
+    unsafe {
+        match pg_sys::SearchSysCacheExists(cache, type_oid.into(), none, none, none) {
+            true => pg_sys::getBaseType(type_oid),
+            false => type_oid,
+        }
+    }
+}
+
+/// The name of a function of the schema `s2s`; `None` for any other function.
+#[allow(unsafe_code)]
+pub fn function_name(function: pg_sys::Oid) -> Option<String> {
+    // SAFETY: catalog look-ups; the name is a palloc'ed copy.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        let is_ours = !name.is_null() && pg_sys::get_func_namespace(function) == schema_oid();
+        is_ours.then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
+    }
+}
+
+/// The name of a schema; empty if it does not exist.
+#[allow(unsafe_code)]
+pub fn schema_name(schema: pg_sys::Oid) -> String {
+    // SAFETY: a catalog look-up; the name is a palloc'ed copy.
+    unsafe {
+        let name = pg_sys::get_namespace_name(schema);
+        match name.is_null() {
+            true => String::new(),
+            false => CStr::from_ptr(name).to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// A name as the catalogs keep it.
+#[allow(unsafe_code)]
+pub fn name_text(name: &pg_sys::NameData) -> String {
+    // SAFETY: PostgreSQL terminates every NameData with a zero byte.
+    unsafe { CStr::from_ptr(name.data.as_ptr()) }
+        .to_string_lossy()
+        .into_owned()
+}
