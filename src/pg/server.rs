@@ -17,19 +17,19 @@ use crate::pg::queue;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 
 /// Validator of the wrapper `tradetracker`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(Network::TradeTracker, &options, catalog)?)
 }
 
 /// Validator of the wrapper `linktrust`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(Network::LinkTrust, &options, catalog)?)
 }
 
 /// Validator of the wrapper `postback`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(Network::Postback, &options, catalog)?)
 }

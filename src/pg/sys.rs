@@ -1,5 +1,6 @@
 //! What wraps PostgreSQL's C interface.
 
+pub mod click_id;
 pub mod cursor;
 pub mod database;
 pub mod invalidation;
@@ -7,6 +8,7 @@ pub mod latch;
 pub mod memory;
 pub mod numeric;
 pub mod result_set;
+pub mod session;
 pub mod signal;
 pub mod text;
 pub mod transaction;

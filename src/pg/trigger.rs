@@ -26,26 +26,17 @@ pub use definition::{Column, Definition, TriggerProblem, place};
 pub use plan::{Outcome, Plan, plan_of};
 pub use when::When;
 
-#[pg_extern(sql = "
-create function s2s.report_lead() returns trigger
-    language c as 'MODULE_PATHNAME', 'report_lead_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     fire(fcinfo, Action::Lead)
 }
 
-#[pg_extern(sql = "
-create function s2s.report_sale() returns trigger
-    language c as 'MODULE_PATHNAME', 'report_sale_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     fire(fcinfo, Action::Sale)
 }
 
-#[pg_extern(sql = "
-create function s2s.edit_transaction() returns trigger
-    language c as 'MODULE_PATHNAME', 'edit_transaction_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 fn edit_transaction_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     fire(fcinfo, Action::Edit)
 }

@@ -25,11 +25,7 @@ mod columns;
 mod command;
 mod servers;
 
-#[pg_extern(sql = "
-create function s2s.check_ddl() returns event_trigger
-    language c set search_path to pg_catalog, pg_temp
-    as 'MODULE_PATHNAME', 'check_ddl_wrapper';
-")]
+#[pg_extern(sql = false)]
 fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     let command = Command::of_call(&fcinfo)?;
     if command.event() == b"sql_drop" {

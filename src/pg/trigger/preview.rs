@@ -20,12 +20,7 @@ use crate::pg::sys::result_set::Rows;
 use crate::pg::sys::user;
 use crate::pg::trigger::{Column, Definition, Outcome, Plan, When, plan_of};
 
-#[pg_extern(sql = "
-create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
-    returns table(row_data jsonb, url text, problem text)
-    language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'preview_wrapper';
-")]
+#[pg_extern(sql = false)]
 fn preview(
     table: Option<pg_sys::Oid>,
     trigger_name: Option<&CStr>,
