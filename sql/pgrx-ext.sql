@@ -427,29 +427,10 @@ comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it 
 comment on column s2s.queue.attempts is 'number of attempts so far';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 
--- The rule that keeps a transaction id's callbacks in order: one that was tried and is still queued,
--- or is parked, holds the later ones. Plain expressions with the index's collation, so that the planner
--- inlines them and uses the index; columns as arguments, since a function of the row type would keep
--- ALTER TABLE from changing it.
-create function s2s.is_holding(attempts integer, due_at timestamptz) returns boolean
-    language sql immutable parallel safe
-    return attempts > 0 or due_at = 'infinity';
-
-create function s2s.holds(
-    holder_server text, holder_action s2s.action, holder_transaction_id text, holder_id bigint,
-    holder_attempts integer, holder_due_at timestamptz,
-    server text, action s2s.action, transaction_id text, id bigint
-) returns boolean
-    language sql immutable parallel safe
-    return holder_server = server collate "C" and holder_action = action
-        and holder_transaction_id = transaction_id collate "C" and holder_id < id
-        and s2s.is_holding(holder_attempts, holder_due_at);
-
-comment on function s2s.is_holding is 'whether a queued callback holds the later ones of its transaction id: it was tried, or is parked';
-comment on function s2s.holds is 'whether a queued callback holds a later one of the same server, action and transaction id';
-
+-- The callbacks that hold later ones of their transaction id: those that are being retried or parked. An
+-- expression, not a function: a role that may not execute it could not insert.
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where s2s.is_holding(attempts, due_at);
+    where attempts > 0 or due_at = 'infinity';
 
 create table s2s.attempt (
     id bigint generated always as identity,
@@ -532,8 +513,8 @@ left join lateral (
 left join lateral (
     select e.id
     from s2s.queue e
-    where s2s.holds(e.server, e.action, e.transaction_id, e.id, e.attempts, e.due_at,
-                    q.server, q.action, q.transaction_id, q.id)
+    where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
+      and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
     order by e.id
     limit 1
 ) holding on true

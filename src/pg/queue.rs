@@ -40,8 +40,9 @@ cross join lateral (
       and q.due_at <= pg_catalog.now()
       and not exists (
           select from s2s.queue e
-          where s2s.holds(e.server, e.action, e.transaction_id, e.id, e.attempts, e.due_at,
-                          q.server, q.action, q.transaction_id, q.id)
+          where e.server = q.server and e.action = q.action
+            and e.transaction_id = q.transaction_id and e.id < q.id
+            and (e.attempts > 0 or e.due_at = 'infinity')
           offset 0)
     order by q.due_at, q.id
     limit $4
