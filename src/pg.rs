@@ -16,27 +16,8 @@ mod trigger;
 
 pgrx::pg_module_magic!(name, version);
 
-pgrx::extension_sql_file!("../sql/click_id.sql", name = "click_id", bootstrap);
-pgrx::extension_sql_file!(
-    "../sql/tables.sql",
-    name = "tables",
-    requires = ["click_id"]
-);
-pgrx::extension_sql_file!(
-    "../sql/networks.sql",
-    name = "networks",
-    requires = [
-        "tables",
-        server::tradetracker_validator,
-        server::linktrust_validator,
-        server::postback_validator
-    ]
-);
-pgrx::extension_sql_file!("../sql/surface.sql", name = "surface", finalize);
-
-/// Tells cargo-pgrx that the schema exists; `sql/click_id.sql` has made it by then.
-#[pg_schema]
-mod s2s {}
+// For cargo-pgrx, which not everybody has: `make install` copies the file.
+pgrx::extension_sql_file!("../sql/pgrx-ext.sql", name = "surface", bootstrap);
 
 /// Runs when the library is loaded: in the postmaster with preload, else in a session.
 #[allow(non_snake_case, unsafe_code)]

@@ -37,7 +37,9 @@ cross join lateral (
       and q.due_at <= pg_catalog.now()
       and not exists (
           select from s2s.queue e
-          where s2s.holds(e, q)
+          where e.server = q.server and e.action = q.action
+            and e.transaction_id = q.transaction_id and e.id < q.id
+            and (e.attempts > 0 or e.due_at = 'infinity')
           offset 0)
     order by q.due_at, q.id
     limit $4
@@ -206,40 +208,6 @@ where ctid = any (array(",
     "))"
 );
 
-/// Makes a callback due, as if it had never been tried: again it stands before the later ones of
-/// its transaction.
-pub const RETRY: &str = "
-update s2s.queue set due_at = created_at, attempts = 0, last_error = null
-where id = $1";
-
-/// The same for all parked callbacks, of one server (`$1`) or of all.
-pub const RETRY_PARKED: &str = "
-update s2s.queue set due_at = created_at, attempts = 0, last_error = null
-where due_at = 'infinity' and ($1 is null or server = $1)";
-
-/// Drops a callback, on record.
-pub const CANCEL: &str = "
-with gone as (delete from s2s.queue where id = $1 returning *)
-insert into s2s.attempt (callback_id, server, action, transaction_id, click_id, created_at, attempt,
-                         started_at, duration, verdict, message)
-select id, server, action, transaction_id, click_id, created_at, attempts,
-       pg_catalog.clock_timestamp(), '0', 'cancelled', 'cancelled by ' || $2
-from gone";
-
-/// One callback that is queued.
-pub const CALLBACK: &str = "
-select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
-       q.parameters, q.created_at, q.due_at, q.attempts
-from s2s.queue q where q.id = $1";
-
-/// The edits queued for the server `$1`, parked ones too, in the order of queueing.
-pub const EDITS: &str = "
-select q.id, q.server, q.action::text, q.transaction_id, q.click_id::text,
-       q.parameters, q.created_at, q.due_at, q.attempts
-from s2s.queue q
-where q.server = $1 and q.action = 'edit'
-order by q.id";
-
 /// Servers of our networks, with their options and the password: of the owner's user mapping, else
 /// of PUBLIC's.
 pub const SERVERS: &str = "
@@ -259,20 +227,6 @@ join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw";
 pub const ANY_PREPARED: &str = "
 select exists (
     select from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database())";
-
-/// Whether anything is due that is not parked: what there is to wait for without a worker.
-pub const ANY_DUE: &str = "select exists (select from s2s.queue where due_at <= pg_catalog.now())";
-
-/// Whether the current user may read the attempts.
-pub const MAY_READ_ATTEMPTS: &str =
-    "select pg_catalog.has_table_privilege('s2s.attempt', 'select')";
-
-/// Why the last attempt that was not delivered was not.
-pub const LAST_ERROR: &str = "
-select a.message from s2s.attempt a
-where a.verdict in ('retry', 'failed')
-order by a.id desc
-limit 1";
 
 /// Runs `body`, which reads or changes the tables, with the rights of their owner. The caller
 /// checks what the current user may do, and sets the search path.

@@ -13,19 +13,19 @@ use crate::pg::sys::foreign_server::{self, CalledAs, ForeignServer, is_superuser
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 
 /// Validator of the wrapper `tradetracker`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(&tradetracker::NETWORK, &options, catalog)?)
 }
 
 /// Validator of the wrapper `linktrust`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(&linktrust::NETWORK, &options, catalog)?)
 }
 
 /// Validator of the wrapper `postback`.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
     Ok(validate(&postback::NETWORK, &options, catalog)?)
 }

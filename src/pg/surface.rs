@@ -1,8 +1,17 @@
-//! The SQL functions.
+//! The functions of `sql/pgrx-ext.sql`, a file per group. Those of triggers are in `pg/trigger`, the
+//! validators in `pg/server.rs`.
+//!
+//! pgrx exports each of them as `<name>_wrapper`, which checks no more than the number of arguments: the
+//! types here must be those of the SQL. What calls PostgreSQL's C functions is in `pg/sys`.
+#![forbid(unsafe_code)]
+// pgrx reads the types of columns only where they are spelled out.
+#![allow(clippy::type_complexity)]
 
-pub mod click_id;
-mod edit;
-mod linktrust_file;
-mod operation;
+mod callback;
+mod click_id;
+mod linktrust;
+mod parameters;
 mod replication;
 mod report;
+mod url;
+mod worker;

@@ -1,6 +1,7 @@
 //! What wraps PostgreSQL's C interface.
 
 pub mod catalog;
+pub mod click_id;
 pub mod cursor;
 pub mod database;
 pub mod foreign_server;
@@ -11,6 +12,7 @@ pub mod latch;
 pub mod memory;
 pub mod numeric;
 pub mod result_set;
+pub mod session;
 pub mod signal;
 pub mod text;
 pub mod transaction;

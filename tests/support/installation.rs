@@ -3,10 +3,12 @@
 //!
 //! PostgreSQL finds its library and share folders relative to its own executable, symbolic
 //! links resolved. So the tree repeats the real paths below the temporary folder: executables
-//! are copied; what they find from there is linked; the extension's files are copied from the
-//! folder that `cargo pgrx package` makes.
+//! are copied; what they find from there is linked. The extension's library is the one that cargo built
+//! along with this executable; its other files are those of the sources.
 
+use std::borrow::Cow;
 use std::env;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -36,13 +38,8 @@ impl Installation {
         SHARED.get_or_init(Installation::new)
     }
 
-    /// Makes one of the package that `make build` made.
+    /// Makes one.
     pub fn new() -> Installation {
-        Installation::of_package(&package())
-    }
-
-    /// Makes one with the extension of a package folder: another build, or an older release.
-    pub fn of_package(package: &Path) -> Installation {
         let scratch = Scratch::new();
         let place = |folder: &Path| {
             let place = scratch.path().join(below_root(folder));
@@ -63,17 +60,24 @@ impl Installation {
                 }
             }
         }
-        for folder in [&lib, &extensions] {
-            let built = package.join(below_root(folder));
-            let files = entries(&built);
-            assert!(
-                !files.is_empty(),
-                "{} is empty: run `make build`",
-                built.display()
-            );
-            for file in files {
-                copy_into(&file, &place(folder));
-            }
+        copy(
+            &library(),
+            &place(&lib).join(format!("{EXTENSION}{DLL_SUFFIX}")),
+        );
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let version = env!("CARGO_PKG_VERSION");
+        let control = format!("{EXTENSION}.control");
+        let text = fs::read_to_string(source.join(&control)).expect("the control file");
+        let text = text.replace("@CARGO_VERSION@", version);
+        fs::write(extensions_here.join(&control), text).expect("the control file's copy");
+        let script = format!("{EXTENSION}--{version}.sql");
+        copy(
+            &source.join("sql/pgrx-ext.sql"),
+            &extensions_here.join(script),
+        );
+        let upgrades = entries(&source.join("sql")).into_iter();
+        for upgrade in upgrades.filter(|file| name_of(file).contains("--")) {
+            copy_into(&upgrade, &extensions_here);
         }
         Installation {
             scratch,
@@ -122,9 +126,9 @@ impl Installation {
     }
 }
 
-/// What `pg_config` says: the program that `PG_CONFIG` names, else the first in `PATH`.
+/// What `pg_config` says: that of the PostgreSQL which the library is built for, else the first in `PATH`.
 fn pg_config(option: &str) -> PathBuf {
-    let program = env::var_os("PG_CONFIG").filter(|name| !name.is_empty());
+    let program = env::var_os("PGRX_PG_CONFIG_PATH").filter(|name| !name.is_empty());
     let said = run(Command::new(program.unwrap_or_else(|| "pg_config".into())).arg(option));
     PathBuf::from(said.trim_end())
 }
@@ -136,40 +140,22 @@ pub fn pg_regress() -> PathBuf {
     source.join("test/regress/pg_regress")
 }
 
-/// The major version of PostgreSQL.
-fn major_version() -> String {
-    let version = pg_config("--version"); // PostgreSQL 15.20 (Debian …), PostgreSQL 18beta1
-    let version = version.to_str().expect("a version in UTF-8");
-    let number = version.split_whitespace().nth(1).expect("a version number");
-    number.chars().take_while(char::is_ascii_digit).collect()
-}
-
-/// The folder that `cargo pgrx package` made: `PGRX_EXT_PACKAGE`, else the one in the target
-/// folder that this executable was built in, so debug tests debug and bench tests release.
-fn package() -> PathBuf {
-    if let Some(package) = env::var_os("PGRX_EXT_PACKAGE").filter(|path| !path.is_empty()) {
-        return PathBuf::from(package);
-    }
-    let name = format!("{EXTENSION}-pg{}", major_version());
+/// The extension's library: among what cargo built for this executable.
+pub fn library() -> PathBuf {
+    let name = format!("deps/{DLL_PREFIX}pgrx_ext{DLL_SUFFIX}");
     let executable = env::current_exe().expect("the path of this executable");
-    let found = executable
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join(&name));
-    found
-        .into_iter()
-        .find(|package| package.is_dir())
-        .unwrap_or_else(|| {
-            panic!(
-                "no folder {name} above {}: run `make build`",
-                executable.display()
-            )
-        })
+    let mut places = executable.ancestors().map(|folder| folder.join(&name));
+    places
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("no {name} above {}", executable.display()))
 }
 
 fn is_ours(file: &Path) -> bool {
-    file.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(EXTENSION))
+    name_of(file).starts_with(EXTENSION)
+}
+
+fn name_of(file: &Path) -> Cow<'_, str> {
+    file.file_name().unwrap_or_default().to_string_lossy()
 }
 
 fn below_root(folder: &Path) -> &Path {
@@ -178,13 +164,16 @@ fn below_root(folder: &Path) -> &Path {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("{}: {error}: run `make setup build`", folder.display()));
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make setup`", folder.display()));
     entries
         .map(|entry| entry.expect("a folder's entry").path())
         .collect()
 }
 
 fn copy_into(file: &Path, folder: &Path) {
-    let to = folder.join(file.file_name().expect("a name"));
-    fs::copy(file, &to).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    copy(file, &folder.join(file.file_name().expect("a name")));
+}
+
+fn copy(file: &Path, to: &Path) {
+    fs::copy(file, to).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, if it is missing: PostgreSQL with its server headers
-# and pg_regress, a C compiler, clang for the bindings, cargo-pgrx. When nothing is missing it
-# changes nothing and takes no time. Rust itself must be there.
+# and pg_regress, a C compiler, clang for the bindings. When nothing is missing it changes nothing and
+# takes no time. Rust itself must be there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -13,8 +13,8 @@ has cargo || fail 'Rust is missing: cargo is not in PATH'
 cargo fmt --version >/dev/null || fail 'cargo fmt is missing: rustup component add rustfmt'
 cargo clippy --version >/dev/null || fail 'cargo clippy is missing: rustup component add clippy'
 
-# Which PostgreSQL: that of PG_CONFIG, else the first in PATH, else Debian's 15.
-pg_config=${PG_CONFIG:-pg_config}
+# Which PostgreSQL: that of make's PG_CONFIG, else the first in PATH, else Debian's 15.
+pg_config=${PGRX_PG_CONFIG_PATH:-pg_config}
 major() { "$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
 server_is_there() {
     has "$pg_config" && [ -x "$("$pg_config" --bindir)/initdb" ] && [ -x "$("$pg_config" --bindir)/postgres" ]
@@ -54,18 +54,4 @@ if [ ${#packages[@]} -gt 0 ]; then
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
     server_is_there || fail "$pg_config has no server beside it"
     headers_are_there || fail "$pg_config has no server headers beside it"
-fi
-
-# The one of the pgrx that Cargo.toml names.
-pgrx=$(sed -n 's/^pgrx = .*version = "=\([^"]*\)".*/\1/p' Cargo.toml)
-[ -n "$pgrx" ] || fail 'Cargo.toml names no exact version of pgrx'
-if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $pgrx" ]; then
-    say "installing cargo-pgrx $pgrx, which takes some minutes"
-    # In a target folder of its own, and away from this folder's settings.
-    (cd / && env -u CARGO_TARGET_DIR cargo install cargo-pgrx --version "$pgrx" --locked)
-fi
-
-# Without this file cargo takes pgrx's bindings for outdated at every build.
-if [ ! -f "${PGRX_HOME:-$HOME/.pgrx}/config.toml" ]; then
-    (unset PGRX_PG_CONFIG_PATH && cargo pgrx init "--pg$(major)" "$(command -v "$pg_config")" --no-run)
 fi

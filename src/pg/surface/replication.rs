@@ -1,25 +1,20 @@
-//! What another database owes is not owed here: logical replication brings no callbacks.
+//! Keeps callbacks and attempts of another database out of this one in logical replication.
 //!
-//! A publication of all tables has our tables in it. Without the trigger a subscriber would send
-//! again what the publisher sends, or stop at an id that it has as well. Our own insertions run no
-//! triggers, and whoever restores a dump gets what is in it.
+//! A publication of all tables has our tables in it. Without the triggers a subscriber would send again
+//! what the publisher sends, or fail on an id that exists already. Our own insertions run no triggers,
+//! and a restored dump keeps its rows.
 
-use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-#[pg_extern(sql = "
-create function s2s.skip_replicated() returns trigger
-    language c as 'MODULE_PATHNAME', 'skip_replicated_wrapper';
-")]
+use crate::pg::sys::session;
+
+#[pg_extern(sql = false)]
 fn skip_replicated() {
-    // No row: there is nothing to insert.
+    // NULL instead of a row: nothing is inserted.
 }
 
 /// Whether this session applies what was done in another database.
-#[pg_extern(schema = "s2s", stable, strict, parallel_unsafe)]
-#[allow(unsafe_code)]
+#[pg_extern(sql = false)]
 fn is_replicated() -> bool {
-    // SAFETY: reads what PostgreSQL keeps of this process. A replication origin is set by other
-    // appliers than PostgreSQL's own, too.
-    unsafe { pg_sys::IsLogicalWorker() || pg_sys::replorigin_session_origin != 0 }
+    session::applies_replicated_changes()
 }

@@ -27,11 +27,7 @@ mod servers;
 /// # Safety
 ///
 /// `fcinfo` is that of the current call.
-#[pg_extern(sql = "
-create function s2s.check_ddl() returns event_trigger
-    language c set search_path to pg_catalog, pg_temp
-    as 'MODULE_PATHNAME', 'check_ddl_wrapper';
-")]
+#[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: as the caller says.

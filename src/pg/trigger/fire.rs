@@ -16,10 +16,7 @@ use crate::pg::settings;
 /// # Safety
 ///
 /// As of [`fire`].
-#[pg_extern(sql = "
-create function s2s.report_lead() returns trigger
-    language c as 'MODULE_PATHNAME', 'report_lead_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: as the caller says.
@@ -29,10 +26,7 @@ unsafe fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> 
 /// # Safety
 ///
 /// As of [`fire`].
-#[pg_extern(sql = "
-create function s2s.report_sale() returns trigger
-    language c as 'MODULE_PATHNAME', 'report_sale_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: as the caller says.
@@ -42,10 +36,7 @@ unsafe fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> 
 /// # Safety
 ///
 /// As of [`fire`].
-#[pg_extern(sql = "
-create function s2s.edit_transaction() returns trigger
-    language c as 'MODULE_PATHNAME', 'edit_transaction_trigger_wrapper';
-")]
+#[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn edit_transaction_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: as the caller says.

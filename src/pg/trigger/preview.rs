@@ -30,12 +30,7 @@ use crate::problem::Class;
 /// # Safety
 ///
 /// `fcinfo` is that of the current call.
-#[pg_extern(sql = "
-create function s2s.preview(\"table\" regclass, trigger_name name, row_limit integer default 10)
-    returns table(row_data jsonb, url text, problem text)
-    language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'preview_wrapper';
-")]
+#[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn preview(
     table: Option<pg_sys::Oid>,

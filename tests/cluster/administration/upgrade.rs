@@ -2,7 +2,8 @@
 //! was in it.
 //!
 //! A release is its frozen script in `tests/data`, run by today's library: every function of a
-//! release stays in it. A new release has its script frozen there and an upgrade script in `sql`.
+//! release stays in it. A new release has its script frozen there and an upgrade script in `sql`, which
+//! is not changed any more.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use postgres::Client;
 
 use crate::shop::{PATIENCE, Shop, cluster};
-use crate::support::{Installation, wait_for_some};
+use crate::support::{Installation, library, wait_for_some};
 
 /// What an extension consists of, a line each.
 const SURFACE: &str = include_str!("surface.sql");
@@ -98,10 +99,45 @@ fn an_upgraded_surface_equals_a_fresh_one() {
     }
 }
 
+/// What a new database or a release names is looked up in the library when the extension is created.
+/// This is the other direction.
+#[test]
+fn every_function_of_the_library_is_in_the_sql() {
+    let library = fs::read(library()).expect("the library");
+    let mut scripts = fs::read_to_string(source("sql/pgrx-ext.sql")).expect("the SQL");
+    for (_, script) in releases() {
+        scripts += &fs::read_to_string(script).expect("a release");
+    }
+    let exported = exported_functions(&library);
+    assert!(exported.len() > 40, "{exported:?}");
+    let unknown: Vec<_> = exported
+        .iter()
+        .filter(|name| !scripts.contains(&format!("'MODULE_PATHNAME', '{name}'")))
+        .collect();
+    assert!(unknown.is_empty(), "only in the library: {unknown:?}");
+}
+
+/// The functions that have a record for PostgreSQL, `pg_finfo_<name>`, among the library's symbols.
+fn exported_functions(library: &[u8]) -> BTreeSet<String> {
+    const RECORD: &[u8] = b"\0pg_finfo_";
+    let records = library.windows(RECORD.len()).enumerate();
+    let names = records
+        .filter(|(_, bytes)| *bytes == RECORD)
+        .map(|(at, _)| {
+            let name = &library[at + RECORD.len()..];
+            let end = name.iter().position(|byte| *byte == 0);
+            String::from_utf8_lossy(&name[..end.unwrap_or_default()]).into_owned()
+        });
+    names.filter(|name| name.ends_with("_wrapper")).collect()
+}
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 /// The frozen releases, each with its script.
 fn releases() -> Vec<(String, PathBuf)> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let entries = fs::read_dir(data).expect("tests/data");
+    let entries = fs::read_dir(source("tests/data")).expect("tests/data");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let release = |path: PathBuf| {
         let name = path.file_name()?.to_str()?;

@@ -1,29 +1,24 @@
-//! Functions to watch and nudge the worker.
+//! Watching and waking this database's worker.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{pg_sys, spi};
 
-use crate::delivery::Callback;
 use crate::pg::error::{self, PgResult};
-use crate::pg::process::wake;
-use crate::pg::process::wake::Slot;
-use crate::pg::process::worker::sql;
-use crate::pg::queue;
-use crate::pg::queue::force_sync_commit;
-use crate::pg::server;
+use crate::pg::process::wake::{self, Slot};
 use crate::pg::sys::database::{self, State};
-use crate::pg::sys::latch;
+use crate::pg::sys::{latch, session};
+
+const ANY_DUE: &str = include_str!("../../../sql/runtime/any_due.sql");
+const LAST_ERROR: &str = include_str!("../../../sql/runtime/last_error.sql");
+const MAY_READ_ATTEMPTS: &str = include_str!("../../../sql/runtime/may_read_attempts.sql");
 
 /// How often a waiting session looks whether the worker is idle.
 const POLL: Duration = Duration::from_millis(2);
 
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
 fn worker_status() -> TableIterator<
     'static,
     (
@@ -62,16 +57,14 @@ fn worker_status() -> TableIterator<
 }
 
 /// Why the current database has no worker, and what to do.
-#[allow(unsafe_code)]
 fn why_absent(slot: Option<&Slot>) -> &'static str {
     let Some(board) = wake::board() else {
         return "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
     };
-    // SAFETY: reads what shared memory says, and a variable.
-    let (is_standby, database) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::MyDatabaseId) };
+    let database = session::database();
     let is_wanted = slot.is_some_and(|slot| slot.wanted.load(SeqCst));
     let state = State::of(database);
-    if is_standby {
+    if session::is_standby() {
         "The server is a standby: the worker starts when it is promoted."
     } else if state == State::Held {
         "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
@@ -88,14 +81,14 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
     }
 }
 
-/// Only for those who may read the attempts: it may quote what was in a row.
+/// NULL for users who may not read the attempts: the message may quote values of a row.
 fn last_error() -> spi::Result<Option<String>> {
     Spi::connect(|client| {
-        let may_read = client.select(queue::MAY_READ_ATTEMPTS, None, &[])?;
+        let may_read = client.select(MAY_READ_ATTEMPTS, None, &[])?;
         if may_read.first().get_one()? != Some(true) {
             return Ok(None);
         }
-        let rows = client.select(queue::LAST_ERROR, None, &[])?;
+        let rows = client.select(LAST_ERROR, None, &[])?;
         match rows.is_empty() {
             true => Ok(None),
             false => rows.first().get_one(),
@@ -103,14 +96,14 @@ fn last_error() -> spi::Result<Option<String>> {
     })
 }
 
-#[pg_extern(schema = "s2s", name = "wake", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn wake_worker() {
-    // From the beginning of the queue: somebody may have changed it by hand.
+    // Not only what is due since the last look: the queue may have been changed by hand.
     wake::reload_at_commit();
 }
 
-/// What this database's worker does with each server, as it last said; nothing without a worker.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+/// Each server as the worker last published it; no rows without a worker.
+#[pg_extern(sql = false)]
 fn server_occupation() -> TableIterator<
     'static,
     (
@@ -132,81 +125,17 @@ fn server_occupation() -> TableIterator<
     }))
 }
 
-#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn retry(id: i64) -> PgResult<bool> {
-    Ok(change(queue::RETRY, &[id.into()])? > 0)
-}
-
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn retry_parked(server: default!(Option<&str>, "NULL")) -> PgResult<i64> {
-    change(queue::RETRY_PARKED, &[server.into()])
-}
-
-#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn cancel(id: i64) -> PgResult<bool> {
-    Ok(change(queue::CANCEL, &[id.into(), session_user().into()])? > 0)
-}
-
-/// Changes what is queued; returns how many callbacks it concerned. The worker hears of it at
-/// commit.
-fn change(sql: &str, arguments: &[DatumWithOid]) -> PgResult<i64> {
-    let changed =
-        Spi::connect_mut(|client| client.update(sql, None, arguments).map(|rows| rows.len()))
-            .map_err(error::spi)?;
-    if changed > 0 {
-        // What was cancelled is not sent after a crash either.
-        force_sync_commit();
-        wake::reload_at_commit();
-    }
-    Ok(i64::try_from(changed).unwrap_or(i64::MAX))
-}
-
-/// The role that logged in: the current one is the extension's owner in these functions.
-#[allow(unsafe_code)]
-fn session_user() -> String {
-    // SAFETY: the name of a role that exists, NUL-terminated, in the current context.
-    let name = unsafe {
-        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
-        if name.is_null() {
-            c"?"
-        } else {
-            std::ffi::CStr::from_ptr(name)
-        }
-    };
-    name.to_string_lossy().into_owned()
-}
-
-#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn callback_url(id: i64) -> PgResult<Option<String>> {
-    let read = || -> spi::Result<Option<Callback>> {
-        Spi::connect(|client| {
-            let mut rows = client.select(queue::CALLBACK, None, &[id.into()])?;
-            rows.next().map(|row| sql::read_callback(&row)).transpose()
-        })
-    };
-    let Some(callback) = read().map_err(error::spi)? else {
-        return Ok(None);
-    };
-    let server = server::read(&callback.server)?;
-    Ok(Some(server.url(callback.action, &callback.parameters())?))
-}
-
 /// Starts the worker when the transaction commits: the last step of CREATE EXTENSION.
-#[pg_extern(schema = "s2s", volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn start_worker() {
     wake::reload_at_commit();
 }
 
-#[pg_extern(schema = "s2s", strict, volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn wait_until_idle(timeout: default!(Interval, "'30s'")) -> PgResult<bool> {
+#[pg_extern(sql = false)]
+fn wait_until_idle(timeout: Interval) -> PgResult<bool> {
     let deadline = Instant::now().checked_add(Duration::from_micros(micros(&timeout)));
     let Some(slot) = wake::wake_mine(|_| {}) else {
-        return Ok(!any_due().map_err(error::spi)?);
+        return Ok(!Spi::get_one(ANY_DUE).map_err(error::spi)?.unwrap_or(false));
     };
     let asked = slot.wakes.load(SeqCst);
     loop {
@@ -225,8 +154,4 @@ fn micros(interval: &Interval) -> u64 {
     let days = i128::from(interval.months()) * 30 + i128::from(interval.days());
     let micros = days * 86_400_000_000 + i128::from(interval.micros());
     u64::try_from(micros.max(0)).unwrap_or(u64::MAX)
-}
-
-fn any_due() -> spi::Result<bool> {
-    Ok(Spi::get_one(queue::ANY_DUE)?.unwrap_or(false))
 }

@@ -1,4 +1,4 @@
-//! SQL functions that write and read LinkTrust's tab-delimited files.
+//! LinkTrust's answers and its tab-delimited files of edits.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -7,14 +7,59 @@ use pgrx::{pg_sys, spi};
 use crate::callback::{Action, Edit, Parameters, missing};
 use crate::delivery::Callback;
 use crate::network::Server;
+use crate::network::linktrust::answer::TransactionAnswer;
 use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::linktrust::{EditPage, NETWORK};
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::process::worker::sql;
 use crate::pg::queue::{self, BulkInsert, NewCallback};
 use crate::pg::server;
-use crate::pg::sys::result_set::ResultSet;
 use crate::problem::{Class, Problem, Quoted};
+
+const EDITS: &str = include_str!("../../../sql/runtime/edits.sql");
+
+#[pg_extern(sql = false)]
+fn linktrust_answer(
+    xml: &str,
+) -> PgResult<
+    TableIterator<
+        'static,
+        (
+            name!(succeeded, bool),
+            name!(error_type, Option<String>),
+            name!(message, Option<String>),
+            name!(transaction_id, Option<String>),
+            name!(click_id, Option<String>),
+            name!(merchant_reference_id, Option<String>),
+            name!(campaign_id, Option<String>),
+            name!(affiliate_payout, Option<String>),
+            name!(merchant_payout, Option<String>),
+            name!(approved, Option<String>),
+            name!(reason, Option<String>),
+        ),
+    >,
+> {
+    let TransactionAnswer {
+        succeeded,
+        error_type,
+        message,
+        supplied,
+    } = TransactionAnswer::parse(xml)?;
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(TableIterator::once((
+        succeeded,
+        text(error_type),
+        text(message),
+        text(supplied.transaction_id),
+        text(supplied.click_id),
+        text(supplied.merchant_reference_id),
+        text(supplied.campaign_id),
+        text(supplied.affiliate_payout),
+        text(supplied.merchant_payout),
+        text(supplied.approved),
+        text(supplied.reason),
+    )))
+}
 
 /// The server's queued edits as a file, in the order of queueing. They stay queued.
 ///
@@ -25,12 +70,8 @@ use crate::problem::{Class, Problem, Quoted};
 ///
 /// The file holds the password, so it is for the server's owner, who needs no right to the queue
 /// for it.
-#[pg_extern(schema = "s2s", stable, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
-fn linktrust_file(
-    server: Option<&str>,
-    identification: default!(Option<&str>, "NULL"),
-) -> PgResult<String> {
+#[pg_extern(sql = false)]
+fn linktrust_file(server: Option<&str>, identification: Option<&str>) -> PgResult<String> {
     let chosen = identification.map(ColumnSet::from_parameter).transpose()?;
     let server = server::find_own(server)?;
     let account = account(&server)?;
@@ -40,8 +81,8 @@ fn linktrust_file(
         .map(|columns| Writer::new(columns, &password))
         .transpose()?;
     let mut left_out = LeftOut::default();
-    for_each_edit(&server.name, |id, said| {
-        let edit = match Edit::parse(said, account.campaign_id) {
+    for_each_edit(&server.name, |id, parameters| {
+        let edit = match Edit::parse(parameters, account.campaign_id) {
             Ok(edit) => edit,
             Err(problem) => {
                 left_out.add(id, problem);
@@ -118,7 +159,7 @@ fn for_each_edit(
 ) -> PgResult<()> {
     let open = || -> spi::Result<String> {
         Spi::connect(|client| {
-            let cursor = client.try_open_cursor(queue::EDITS, &[server.into()])?;
+            let cursor = client.try_open_cursor(EDITS, &[server.into()])?;
             Ok(cursor.detach_into_name())
         })
     };
@@ -148,52 +189,51 @@ fn for_each_edit(
     }
 }
 
-/// Queues one edit a line; a row a line says which callback it became, or why none.
-#[pg_extern(sql = "
-create function s2s.linktrust_load(server text, file text)
-    returns table (line integer, callback_id bigint, problem text)
-    language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'linktrust_load_wrapper';
-")]
-#[allow(unsafe_code)]
+/// Queues one edit a line. All are queued before the first row is returned, however many the caller
+/// reads.
+#[pg_extern(sql = false)]
 fn linktrust_load(
     server: Option<&str>,
     file: Option<&str>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> PgResult<()> {
+) -> PgResult<
+    TableIterator<
+        'static,
+        (
+            name!(line, i32),
+            name!(callback_id, Option<i64>),
+            name!(problem, Option<String>),
+        ),
+    >,
+> {
     let server = server::find(server)?;
     account(&server)?;
     let file = file.ok_or_else(|| missing("file"))?;
-    let lines = read(file)?;
-    // SAFETY: this is the call, of a function that returns a table.
-    let mut rows = unsafe { ResultSet::of_call(fcinfo)? };
     let mut bulk = BulkInsert::default();
-    for line in lines {
+    let mut rows = Vec::new();
+    for line in read(file)? {
         pg_sys::check_for_interrupts!();
+        let number = i32::try_from(line.number).unwrap_or(i32::MAX);
         bulk.row(|bulk| {
-            let number = i32::try_from(line.number).unwrap_or(i32::MAX);
-            let (id, problem) = match queue_line(bulk, &server, &line) {
-                Ok(id) => (Some(id), None),
-                Err(problem) => (None, Some(problem)),
-            };
-            // SAFETY: the row is of the function's columns; it is copied.
-            unsafe { rows.push([number.into_datum(), id.into_datum(), problem.into_datum()]) }
+            rows.push(match queue_line(bulk, &server, &line) {
+                Ok(id) => (number, Some(id), None),
+                Err(problem) => (number, None, Some(problem)),
+            });
         });
     }
     bulk.finish();
-    Ok(())
+    Ok(TableIterator::new(rows))
 }
 
 /// Queues a line's edit if it is valid.
 fn queue_line(bulk: &mut BulkInsert, server: &Server, line: &Line) -> Result<i64, String> {
-    let said = line.edit.as_ref().map_err(Problem::one_line)?;
+    let parameters = line.edit.as_ref().map_err(Problem::one_line)?;
     server
-        .check_parameters(Action::Edit, said)
+        .check_parameters(Action::Edit, parameters)
         .map_err(|problem| problem.one_line())?;
     Ok(bulk.add(&NewCallback {
         server: &server.name,
         action: Action::Edit,
-        parameters: said,
+        parameters,
         problem: None,
     }))
 }

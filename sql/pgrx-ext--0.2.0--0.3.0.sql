@@ -1,0 +1,57 @@
+-- From 0.2.0 to 0.3.0: everything that a fresh 0.3.0 has and 0.2.0 had not, in the same words.
+-- What users and their tables may depend on is replaced where it stands, never dropped.
+
+-- Comments in plain words.
+comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
+comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+comment on type s2s.action is 'what a callback reports: a lead, a sale, or an edit of a transaction';
+comment on type s2s.verdict is 'result of an attempt: delivered, to be retried, failed for good, or cancelled by a user';
+comment on table s2s.queue is 'callbacks that are not delivered yet';
+comment on column s2s.queue.id is 'number of the callback, in the order of queueing';
+comment on column s2s.queue.transaction_id is 'transaction id of the conversion at the network';
+comment on column s2s.queue.parameters is 'all other parameters: an object of strings';
+comment on column s2s.queue.created_at is 'start of the database transaction that queued it';
+comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
+comment on column s2s.queue.attempts is 'number of attempts so far';
+comment on column s2s.queue.last_error is 'why it is not delivered yet';
+comment on column s2s.attempt.id is 'number of the attempt among all';
+comment on column s2s.attempt.callback_id is 'number of the callback';
+comment on column s2s.attempt.transaction_id is 'transaction id of the conversion at the network';
+comment on column s2s.attempt.url is 'the URL as sent, without secrets; NULL if no request was made';
+comment on column s2s.attempt.attempt is 'number of the attempt, from 1, starting over after s2s.retry(); of a cancelled callback, the number of attempts made';
+comment on column s2s.attempt.started_at is 'when the attempt started';
+comment on column s2s.attempt.http_status is 'HTTP status of the answer; NULL without an answer';
+comment on column s2s.attempt.verdict is 'result of the attempt';
+comment on column s2s.attempt.message is 'reason for the verdict';
+comment on view s2s.callback is 'status of every callback, one row each';
+comment on column s2s.callback.id is 'number of the callback, in the order of queueing';
+comment on column s2s.callback.transaction_id is 'transaction id of the conversion at the network';
+comment on column s2s.callback.parameters is 'all other parameters, while it is queued';
+comment on column s2s.callback.held_by is 'the earlier callback of the same transaction id that it waits for';
+comment on column s2s.callback.attempts is 'number of attempts so far';
+comment on function s2s.server_occupation is 'requests in flight and breaker state of each server, as the worker last reported them';
+comment on view s2s.server_status is 'state and load of every foreign server of an affiliate network, one row each';
+comment on column s2s.server_status.network is 'its network: the foreign-data wrapper';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its ca_file cannot be read';
+comment on column s2s.server_status.waiting is 'callbacks queued and not parked';
+comment on column s2s.server_status.parked is 'callbacks parked until s2s.retry() or s2s.cancel()';
+comment on column s2s.server_status.oldest_waiting is 'age of the oldest callback that is queued and not parked';
+comment on column s2s.server_status.in_flight is 'requests in flight';
+comment on column s2s.server_status.delivered_last_hour is 'callbacks delivered in the last hour';
+comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that did not deliver';
+comment on column s2s.server_status.median_duration is 'median duration of the last hour''s requests';
+comment on column s2s.server_status.p99_duration is '99th percentile of that duration';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns their number';
+comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued';
+comment on function s2s.wait_until_idle is 'waits until nothing is left that can be sent now; false on timeout';
+comment on function s2s.wake is 'makes the worker read the whole queue again when the database transaction commits';
+comment on function s2s.worker_status is 'status of this database''s worker; a hint if it is not running';
+comment on function s2s.is_replicated is 'whether this session applies changes made in another database';
+comment on function s2s.skip_replicated is 'trigger: skips callbacks and attempts that logical replication brings from another database';
+comment on trigger skip_replicated on s2s.queue is 'callbacks of the publisher are delivered by the publisher';
+comment on trigger skip_replicated on s2s.attempt is 'attempts of the publisher are recorded at the publisher';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns about those that a command breaks, tells the worker about changed servers';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are created or their columns change, warns about those that a changed server breaks, tells the worker about changed servers';
+comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE';
+comment on event trigger s2s_drop_extension is 'tells the worker that the extension is dropped';
+comment on function s2s.start_worker is 'starts this database''s worker at commit; called by CREATE EXTENSION';

@@ -1,0 +1,61 @@
+//! Acting on a queued callback. The SQL functions run with the rights of the extension's owner.
+
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::spi;
+
+use crate::delivery::Callback;
+use crate::pg::error::{self, PgResult};
+use crate::pg::process::wake;
+use crate::pg::process::worker::sql;
+use crate::pg::queue::force_sync_commit;
+use crate::pg::server;
+use crate::pg::sys::session::session_user;
+
+const CALLBACK: &str = include_str!("../../../sql/runtime/callback.sql");
+const RETRY: &str = include_str!("../../../sql/runtime/retry.sql");
+const RETRY_PARKED: &str = include_str!("../../../sql/runtime/retry_parked.sql");
+const CANCEL: &str = include_str!("../../../sql/runtime/cancel.sql");
+
+#[pg_extern(sql = false)]
+fn callback_url(id: i64) -> PgResult<Option<String>> {
+    let read = || -> spi::Result<Option<Callback>> {
+        Spi::connect(|client| {
+            let mut rows = client.select(CALLBACK, None, &[id.into()])?;
+            rows.next().map(|row| sql::read_callback(&row)).transpose()
+        })
+    };
+    let Some(callback) = read().map_err(error::spi)? else {
+        return Ok(None);
+    };
+    let server = server::read(&callback.server)?;
+    Ok(Some(server.url(callback.action, &callback.parameters())?))
+}
+
+#[pg_extern(sql = false)]
+fn retry(id: i64) -> PgResult<bool> {
+    Ok(change(RETRY, &[id.into()])? > 0)
+}
+
+#[pg_extern(sql = false)]
+fn retry_parked(server: Option<&str>) -> PgResult<i64> {
+    change(RETRY_PARKED, &[server.into()])
+}
+
+#[pg_extern(sql = false)]
+fn cancel(id: i64) -> PgResult<bool> {
+    Ok(change(CANCEL, &[id.into(), session_user().into()])? > 0)
+}
+
+/// Changes the queue and wakes the worker at commit; returns the number of callbacks changed.
+fn change(sql: &str, arguments: &[DatumWithOid]) -> PgResult<i64> {
+    let changed =
+        Spi::connect_mut(|client| client.update(sql, None, arguments).map(|rows| rows.len()))
+            .map_err(error::spi)?;
+    if changed > 0 {
+        // A cancelled callback is not sent after a crash either.
+        force_sync_commit();
+        wake::reload_at_commit();
+    }
+    Ok(i64::try_from(changed).unwrap_or(i64::MAX))
+}

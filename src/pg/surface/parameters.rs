@@ -1,0 +1,113 @@
+//! Parameters made of the arguments of SQL functions, which bear the same names.
+
+use std::borrow::Cow;
+
+use pgrx::datum::JsonB;
+
+use crate::callback::{Action, Parameters};
+use crate::mapping::unknown_parameter;
+use crate::network::Server;
+use crate::pg::sys::click_id::StoredClickId;
+use crate::pg::sys::numeric::NumericText;
+use crate::pg::sys::text::Text;
+use crate::problem::{Class, Problem, Quoted};
+
+/// The parameters that variables of these names hold.
+macro_rules! parameters {
+    ($($name:ident),+ $(,)?) => {
+        $crate::callback::Parameters::from_iter([
+            $((stringify!($name), $crate::pg::surface::parameters::Argument::text(&$name))),+
+        ])
+    };
+}
+pub(super) use parameters;
+
+/// An argument that is a parameter.
+pub trait Argument {
+    /// Its text as a parameter.
+    fn text(&self) -> Cow<'_, str>;
+}
+
+impl Argument for Text<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        self.0.into()
+    }
+}
+
+impl Argument for NumericText<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        self.0.into()
+    }
+}
+
+impl Argument for StoredClickId<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        self.as_str().into()
+    }
+}
+
+impl Argument for i64 {
+    fn text(&self) -> Cow<'_, str> {
+        self.to_string().into()
+    }
+}
+
+impl Argument for bool {
+    fn text(&self) -> Cow<'_, str> {
+        if *self { "yes" } else { "no" }.into()
+    }
+}
+
+impl<T: Argument> Argument for Option<T> {
+    fn text(&self) -> Cow<'_, str> {
+        self.as_ref().map_or("".into(), Argument::text)
+    }
+}
+
+/// Adds the parameters that the argument `parameters` holds, if the network knows their names.
+pub fn with_further<'a>(
+    mut parameters: Parameters<'a>,
+    server: &Server,
+    action: Action,
+    further: &'a Option<JsonB>,
+) -> Result<Parameters<'a>, Problem> {
+    let names = server.parameter_names(action)?;
+    let Some(JsonB(json)) = further else {
+        return Ok(parameters);
+    };
+    for (name, text) in texts(json)? {
+        if !names.open && !names.known.contains(&name) {
+            return Err(unknown_parameter(name, names));
+        }
+        if !parameters.get(name).is_empty() {
+            return Err(invalid(format!(
+                "parameter {} is given twice",
+                Quoted(name)
+            )));
+        }
+        parameters.set(name, text);
+    }
+    Ok(parameters)
+}
+
+/// Names and texts of a JSON object; the text of null is empty.
+pub fn texts(json: &serde_json::Value) -> Result<Vec<(&str, String)>, Problem> {
+    let Some(object) = json.as_object() else {
+        return Err(invalid("parameters is not a JSON object".to_owned()));
+    };
+    let text = |(name, value): (&'_ String, &serde_json::Value)| match value {
+        serde_json::Value::Null => Ok(String::new()),
+        serde_json::Value::String(text) => Ok(text.clone()),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        serde_json::Value::Bool(boolean) => Ok(boolean.to_string()),
+        _ => Err(invalid(format!("parameter {} is not a text", Quoted(name)))),
+    };
+    let pairs = object.iter();
+    pairs
+        .map(|(name, value)| Ok((name.as_str(), text((name, value))?)))
+        .collect()
+}
+
+fn invalid(message: String) -> Problem {
+    Problem::new(Class::InvalidParameter, message)
+}
