@@ -20,7 +20,7 @@ const EDITS: &str = include_str!("../../../sql/runtime/edits.sql");
 #[pg_extern(sql = false)]
 fn linktrust_answer(
     xml: &str,
-) -> PgResult<
+) -> Result<
     TableIterator<
         'static,
         (
@@ -37,6 +37,7 @@ fn linktrust_answer(
             name!(reason, Option<String>),
         ),
     >,
+    ErrorReport,
 > {
     let Answer {
         succeeded,
@@ -187,7 +188,7 @@ fn for_each_edit(
 fn linktrust_load(
     server: Option<&str>,
     file: Option<&str>,
-) -> PgResult<
+) -> Result<
     TableIterator<
         'static,
         (
@@ -196,6 +197,7 @@ fn linktrust_load(
             name!(problem, Option<String>),
         ),
     >,
+    ErrorReport,
 > {
     let server = server::find(server)?;
     server::linktrust_account(&server)?;
