@@ -4,7 +4,7 @@
 //! pgrx exports each of them as `<name>_wrapper`, which checks no more than the number of arguments: the
 //! types here must be those of the SQL. What calls PostgreSQL's C functions is in `pg/sys`.
 #![forbid(unsafe_code)]
-// pgrx reads the types of columns only where they are spelled out.
+// cargo-pgrx wants the types of tables spelled out, PgResult too.
 #![allow(clippy::type_complexity)]
 
 mod callback;

@@ -21,7 +21,7 @@ const EDITS: &str = include_str!("../../../sql/runtime/edits.sql");
 #[pg_extern(sql = false)]
 fn linktrust_answer(
     xml: &str,
-) -> PgResult<
+) -> Result<
     TableIterator<
         'static,
         (
@@ -38,6 +38,7 @@ fn linktrust_answer(
             name!(reason, Option<String>),
         ),
     >,
+    ErrorReport,
 > {
     let TransactionAnswer {
         succeeded,
@@ -195,7 +196,7 @@ fn for_each_edit(
 fn linktrust_load(
     server: Option<&str>,
     file: Option<&str>,
-) -> PgResult<
+) -> Result<
     TableIterator<
         'static,
         (
@@ -204,6 +205,7 @@ fn linktrust_load(
             name!(problem, Option<String>),
         ),
     >,
+    ErrorReport,
 > {
     let server = server::find(server)?;
     account(&server)?;
