@@ -19,8 +19,8 @@ pub mod postback;
 pub mod secret;
 pub mod tradetracker;
 
+use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
-use crate::delivery::scheduler::Limits;
 pub use error::{NoPassword, NoSuchAction, Unsendable, UrlTooLong};
 use options::{OptionError, Options, RequestOptions};
 use secret::Secret;

@@ -19,8 +19,8 @@ use super::Network;
 use super::postback::template::Template;
 use crate::callback::Invalid;
 use crate::callback::edit::boolean;
+use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
-use crate::delivery::scheduler::Limits;
 use crate::url::BaseUrl;
 
 mod error;

@@ -350,7 +350,7 @@ fn is_owner(name: &str) -> bool {
 }
 
 /// The server's password, whoever asks: that of its owner's user mapping, else of PUBLIC's. It is
-/// what the worker reads with `queue::SERVERS`.
+/// what the worker reads with `sql/runtime/servers.sql`.
 #[allow(unsafe_code)]
 pub fn password(name: &str) -> Option<Secret> {
     let c_name = CString::new(name).ok()?;

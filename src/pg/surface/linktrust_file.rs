@@ -9,7 +9,6 @@ use crate::delivery::Callback;
 use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::{NoPassword, Server};
 use crate::pg::error::{self, PgResult, report_in};
-use crate::pg::process::worker::sql;
 use crate::pg::queue::{self, Bulk, Entry};
 use crate::pg::server;
 use crate::pg::sys::result_set::Rows;
@@ -121,7 +120,7 @@ fn for_each_edit(
             let mut cursor = client.find_cursor(&cursor)?;
             let callbacks = cursor
                 .fetch(BATCH)?
-                .map(|row| sql::read_callback(&row))
+                .map(|row| queue::read::callback(&row))
                 .collect::<spi::Result<Vec<_>>>()?;
             if !callbacks.is_empty() {
                 cursor.detach_into_name();

@@ -11,11 +11,10 @@ use crate::delivery::Callback;
 use crate::pg::error::{self, PgResult};
 use crate::pg::process::wake;
 use crate::pg::process::wake::Slot;
-use crate::pg::process::worker::sql;
 use crate::pg::queue;
 use crate::pg::queue::force_sync_commit;
 use crate::pg::server;
-use crate::pg::sys::database::{self, State};
+use crate::pg::sys::database::{self, Access};
 use crate::pg::sys::latch;
 
 /// How often a waiting session looks whether the worker is idle.
@@ -70,12 +69,12 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
     // SAFETY: reads what shared memory says, and a variable.
     let (is_standby, database) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::MyDatabaseId) };
     let is_wanted = slot.is_some_and(|slot| slot.wanted.load(SeqCst));
-    let state = State::of(database);
+    let state = Access::of(database);
     if is_standby {
         "The server is a standby: the worker starts when it is promoted."
-    } else if state == State::Held {
+    } else if state == Access::Locked {
         "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
-    } else if is_wanted && state == State::Closed {
+    } else if is_wanted && state == Access::Closed {
         "The database takes no connections: the worker starts seconds after alter database … allow_connections true."
     } else if slot.is_none() && board.is_full() {
         "There is no room for a worker: 256 databases of the server have one, or want one."
@@ -185,7 +184,9 @@ fn callback_url(id: i64) -> PgResult<Option<String>> {
     let read = || -> spi::Result<Option<Callback>> {
         Spi::connect(|client| {
             let mut rows = client.select(queue::CALLBACK, None, &[id.into()])?;
-            rows.next().map(|row| sql::read_callback(&row)).transpose()
+            rows.next()
+                .map(|row| queue::read::callback(&row))
+                .transpose()
         })
     };
     let Some(callback) = read().map_err(error::spi)? else {

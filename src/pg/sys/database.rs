@@ -1,6 +1,6 @@
 //! Databases of the cluster: what the catalog and locks say of them.
 //!
-//! All of it within a transaction, but also in a process that is connected to none of them.
+//! All of it within a database transaction, but also in a process that is connected to none of them.
 
 use pgrx::pg_sys;
 
@@ -9,25 +9,25 @@ const CONNECT_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKM
 
 /// Whether a worker can connect to a database.
 #[derive(Clone, Copy, PartialEq)]
-pub enum State {
+pub enum Access {
     /// It can.
     Open,
-    /// A command has it to itself.
-    Held,
+    /// A command has locked it.
+    Locked,
     /// It takes no connections.
     Closed,
     /// It was dropped.
     Gone,
 }
 
-impl State {
+impl Access {
     /// That of a database.
-    pub fn of(database: pg_sys::Oid) -> State {
+    pub fn of(database: pg_sys::Oid) -> Access {
         match row_of(database) {
-            None => State::Gone,
-            Some(_) if is_held(database) => State::Held,
-            Some(row) if takes_connections(&row) => State::Open,
-            Some(_) => State::Closed,
+            None => Access::Gone,
+            Some(_) if is_locked(database) => Access::Locked,
+            Some(row) if takes_connections(&row) => Access::Open,
+            Some(_) => Access::Closed,
         }
     }
 }
@@ -79,7 +79,7 @@ pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
 
 /// Whether a command has, or waits for, a database to itself, so that nobody can connect to it.
 #[allow(unsafe_code)]
-fn is_held(database: pg_sys::Oid) -> bool {
+fn is_locked(database: pg_sys::Oid) -> bool {
     let tag = pg_sys::LOCKTAG {
         locktag_field1: 0, // a shared object is in no database
         locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
