@@ -155,9 +155,24 @@ impl From<SystemTime> for Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// A callback that was never tried.
+    pub fn callback(id: i64, server: &str, transaction_id: &str) -> Callback {
+        Callback {
+            id,
+            server: server.to_owned(),
+            action: Action::Lead,
+            transaction_id: transaction_id.to_owned(),
+            click_id: None,
+            parameters: BTreeMap::new(),
+            created_at: Timestamp(0),
+            due_at: Timestamp(0),
+            attempts: 0,
+        }
+    }
 
     #[test]
     fn timestamps_count_from_2000() {
@@ -175,15 +190,10 @@ mod tests {
         let columns = Columns::of(action, said);
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         Callback {
-            id: 1,
-            server: "s".into(),
             action,
-            transaction_id: columns.transaction_id.to_owned(),
             click_id: columns.click_id.map(|id| id.as_str().to_owned()),
             parameters: columns.parameters.iter().map(owned).collect(),
-            created_at: Timestamp(0),
-            due_at: Timestamp(0),
-            attempts: 0,
+            ..callback(1, "s", columns.transaction_id)
         }
     }
 

@@ -114,22 +114,11 @@ fn micros(duration: Duration) -> i64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::callback::Action;
 
     /// A delivered callback.
     pub fn delivered(id: i64) -> Attempt {
         Attempt {
-            callback: Callback {
-                id,
-                server: "s".into(),
-                action: Action::Lead,
-                transaction_id: "1".into(),
-                click_id: None,
-                parameters: Default::default(),
-                created_at: Timestamp(0),
-                due_at: Timestamp(0),
-                attempts: 0,
-            },
+            callback: crate::delivery::tests::callback(id, "s", "1"),
             url: None,
             started_at: Timestamp(0),
             duration: Duration::ZERO,

@@ -12,7 +12,6 @@
 //! were counted before it began.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use super::lane::{Lane, Position, START};
 use super::scheduler::Scheduler;
@@ -155,7 +154,7 @@ impl Reading {
     }
 
     /// Takes over what was read.
-    pub fn take(&mut self, query: Query, found: Found, scheduler: &mut Scheduler, now: Instant) {
+    pub fn take(&mut self, query: Query, found: Found, scheduler: &mut Scheduler) {
         let mut last: HashMap<String, (usize, Position)> = query
             .after
             .into_iter()
@@ -166,7 +165,7 @@ impl Reading {
                 *count += 1;
                 *position = (*position).max((callback.due_at, callback.id));
             }
-            scheduler.offer(callback, now);
+            scheduler.offer(callback);
         }
         for (server, (count, position)) in last {
             if let Some(lane) = scheduler.lanes.get_mut(&server) {

@@ -80,22 +80,16 @@ impl Scheduler {
         }
     }
 
-    /// Takes a callback that is due; one that is known already is left alone.
+    /// Takes a callback of one of the servers that is due; one that is known already is left alone.
     ///
     /// Callbacks of one server are offered in the order in which they are to go out; one of a
     /// transaction id of which a later one waits already goes before that.
-    pub fn offer(&mut self, callback: Callback, now: Instant) {
-        if !self.known.insert(callback.id) {
-            return;
+    pub fn offer(&mut self, callback: Callback) {
+        if let Some(lane) = self.lanes.get_mut(&callback.server)
+            && self.known.insert(callback.id)
+        {
+            lane.wait(callback);
         }
-        let lane = match self.lanes.get_mut(&callback.server) {
-            Some(lane) => lane,
-            None => self
-                .lanes
-                .entry(callback.server.clone())
-                .or_insert_with(|| Lane::new(Limits::NONE, now)),
-        };
-        lane.wait(callback);
     }
 
     /// How many callbacks are on the wire.

@@ -1,7 +1,8 @@
 //! Promises of the readings.
 
+use std::time::Instant;
+
 use super::*;
-use crate::callback::Action;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::Fate;
 
@@ -15,15 +16,8 @@ const NEVER: Timestamp = Timestamp::INFINITY;
 
 fn callback(id: i64, server: usize, due_at: i64) -> Callback {
     Callback {
-        id,
-        server: format!("s{server}"),
-        action: Action::Lead,
-        transaction_id: id.to_string(),
-        click_id: None,
-        parameters: Default::default(),
-        created_at: Timestamp(due_at),
         due_at: Timestamp(due_at),
-        attempts: 0,
+        ..crate::delivery::tests::callback(id, &format!("s{server}"), &id.to_string())
     }
 }
 
@@ -73,8 +67,7 @@ impl World {
             due,
             next_due: None,
         };
-        self.reading
-            .take(query.clone(), found, &mut self.scheduler, self.now);
+        self.reading.take(query.clone(), found, &mut self.scheduler);
         self.reading.end(plan, true);
         query
     }

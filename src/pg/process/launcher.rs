@@ -194,7 +194,7 @@ fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
         .ok()
 }
 
-/// All databases that take connections, less templates. Within a transaction.
+/// All databases that take connections, less templates. Within a database transaction.
 fn databases_at_start() -> Vec<pg_sys::Oid> {
     let rows = database::rows().into_iter();
     rows.filter(|row| database::takes_connections(row) && !row.datistemplate)

@@ -35,7 +35,7 @@ impl Access {
 /// What the catalog says of a database; `None`: it is gone.
 #[allow(unsafe_code)]
 pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
-    // SAFETY: a look into a shared catalog within a transaction; a tuple of pg_database has its
+    // SAFETY: a look into a shared catalog within a database transaction; a tuple of pg_database has its
     // form, and is copied before it is released.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
@@ -58,7 +58,7 @@ pub fn takes_connections(row: &pg_sys::FormData_pg_database) -> bool {
 #[allow(unsafe_code)]
 pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
     let mut rows = Vec::new();
-    // SAFETY: a scan of a shared catalog within a transaction; tuples of pg_database have its form,
+    // SAFETY: a scan of a shared catalog within a database transaction; tuples of pg_database have its form,
     // and are copied while the scan is at them.
     unsafe {
         let lock = pg_sys::AccessShareLock as i32;
@@ -88,7 +88,7 @@ fn is_locked(database: pg_sys::Oid) -> bool {
         locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     };
-    // SAFETY: within a transaction; the lock is released at once.
+    // SAFETY: within a database transaction; the lock is released at once.
     unsafe {
         let taken = pg_sys::LockAcquire(&tag, CONNECT_LOCK, false, true);
         if taken == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {

@@ -69,7 +69,7 @@ impl Worker {
         let now = Instant::now();
         self.alarms
             .queue_is_read(now, clock(), found.next_due, is_prepared);
-        self.reading.take(query, found, &mut self.scheduler, now);
+        self.reading.take(query, found, &mut self.scheduler);
         Ok(())
     }
 
