@@ -78,7 +78,12 @@ impl Worker {
         // Before the look: a session that makes the extension anew is not missed.
         self.slot.wanted.store(false, SeqCst);
         let found = transaction(|| match queue::exists() {
-            true => Ok(Some((servers::read()?, queue::read::servers()?))),
+            true => {
+                // In this order, each by a snapshot of its own: of a server that is made meanwhile,
+                // with its callbacks, it must not seem that only these are there.
+                let queued = queue::read::servers()?;
+                Ok(Some((servers::read()?, queued)))
+            }
             false => Ok(None),
         });
         if !matches!(found, Ok(None)) {
