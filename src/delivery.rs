@@ -1,24 +1,38 @@
-//! Delivering callbacks: plain owned data that crosses between the worker's main thread, the pool
-//! and the pure code below.
+//! Delivering callbacks: what they are, and the pure code that decides what the worker does next.
+//!
+//! | module | |
+//! |---|---|
+//! | [`reply`], [`attempt`] | what comes back, and what is recorded of it |
+//! | [`retry`] | the callback's next state after an attempt |
+//! | [`scheduler`] | what to send next, with a [`lane`] for each server, its [`breaker`] and its [`rate`] |
+//! | [`reading`] | what to read of the queue next |
+//! | [`recording`] | what is not on record yet |
+//! | [`alarms`] | when to look again |
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::callback::edit::IDENTIFICATIONS;
 use crate::callback::{Action, MAX_TRANSACTION_ID, Parameters};
 use crate::click_id::ClickId;
 
-pub mod address;
+pub mod alarms;
+pub mod attempt;
 pub mod breaker;
-pub mod bucket;
-pub mod client;
-pub mod locked;
-pub mod pool;
+pub mod lane;
+pub mod rate;
+pub mod reading;
+pub mod recording;
+pub mod reply;
 pub mod retry;
 pub mod scheduler;
+mod verdict;
 
-/// One HTTP request that we owe a network: a row of `s2s.queue`.
+pub use attempt::Attempt;
+pub use reply::{Answer, Failure, FailureKind, Reply};
+pub use verdict::Verdict;
+
+/// One thing that we owe a network to say: a row of `s2s.queue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
     /// Its number, in the order of queueing.
@@ -27,7 +41,7 @@ pub struct Callback {
     pub server: String,
     /// What happened.
     pub action: Action,
-    /// What identifies the transaction at the network.
+    /// The transaction id: what identifies the conversion at the network.
     pub transaction_id: String,
     /// The click id, if there is one.
     pub click_id: Option<String>,
@@ -140,173 +154,25 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// What came back for a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// The server answered.
-    Answer(Answer),
-    /// It did not.
-    Failure(Failure),
-}
-
-/// An HTTP answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The `Location` header.
-    pub location: Option<String>,
-    /// The `Retry-After` header, as a pause from the moment the answer came.
-    pub retry_after: Option<Duration>,
-    /// The body, up to [`client::MOST_READ`] bytes of it, with bad UTF-8 replaced.
-    pub body: String,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The class of failure.
-    pub kind: FailureKind,
-    /// The request may have reached the network.
-    pub ambiguous: bool,
-    /// What the system or the TLS library said.
-    pub message: String,
-}
-
-/// The classes of failure, each with a message of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The host's name has no address.
-    NameResolution,
-    /// Every address of the host is one that we do not call.
-    AddressRefused,
-    /// Nobody listens there.
-    ConnectionRefused,
-    /// The connection could not be made.
-    Connecting,
-    /// The timeout passed before the connection was made.
-    TimedOutConnecting,
-    /// The other side's certificate or TLS is not acceptable.
-    Tls,
-    /// The connection broke after the request was sent.
-    Reset,
-    /// The timeout passed while waiting for the answer.
-    TimedOutWaiting,
-    /// What came is not HTTP.
-    NotHttp,
-    /// Something in this process went wrong.
-    Internal,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            FailureKind::NameResolution => "name resolution failed",
-            FailureKind::AddressRefused => "address refused",
-            FailureKind::ConnectionRefused => "connection refused",
-            FailureKind::Connecting => "connection failed",
-            FailureKind::TimedOutConnecting => "timed out while connecting",
-            FailureKind::Tls => "TLS failed",
-            FailureKind::Reset => "connection lost before the answer",
-            FailureKind::TimedOutWaiting => "timed out while waiting for the answer",
-            FailureKind::NotHttp => "answer is not HTTP",
-            FailureKind::Internal => "internal error",
-        };
-        if self.message.is_empty() {
-            f.write_str(what)
-        } else {
-            write!(f, "{what}: {}", self.message)
-        }
-    }
-}
-
-/// What an answer means for the callback.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The network has it.
-    Delivered {
-        /// Why we think so.
-        message: String,
-    },
-    /// It is worth another try.
-    Retry {
-        /// Why.
-        message: String,
-        /// The network asks for this pause.
-        after: Option<Duration>,
-    },
-    /// It will never work like this.
-    Failed {
-        /// Why.
-        message: String,
-    },
-}
-
-impl Verdict {
-    /// The label of the SQL type `s2s.verdict`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Verdict::Delivered { .. } => "delivered",
-            Verdict::Retry { .. } => "retry",
-            Verdict::Failed { .. } => "failed",
-        }
-    }
-
-    /// Why.
-    pub fn message(&self) -> &str {
-        match self {
-            Verdict::Delivered { message }
-            | Verdict::Retry { message, .. }
-            | Verdict::Failed { message } => message,
-        }
-    }
-}
-
-impl Verdict {
-    /// The same with another message.
-    pub fn map_message(self, change: impl FnOnce(String) -> String) -> Verdict {
-        match self {
-            Verdict::Delivered { message } => Verdict::Delivered {
-                message: change(message),
-            },
-            Verdict::Retry { message, after } => Verdict::Retry {
-                message: change(message),
-                after,
-            },
-            Verdict::Failed { message } => Verdict::Failed {
-                message: change(message),
-            },
-        }
-    }
-}
-
-/// One attempt, finished and judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What was sent.
-    pub callback: Callback,
-    /// The URL as sent, without secrets; `None` if there was none to send to.
-    pub url: Option<String>,
-    /// When the request started.
-    pub started_at: Timestamp,
-    /// How long it took.
-    pub duration: Duration,
-    /// The HTTP status, if there was an answer.
-    pub status: Option<u16>,
-    /// What it means.
-    pub verdict: Verdict,
-    /// The first bytes of the body, up to [`client::MOST_KEPT`].
-    pub response: Option<String>,
-    /// What becomes of the callback.
-    pub fate: retry::Fate,
-    /// What it says of the server.
-    pub health: breaker::Health,
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// A callback that was never tried.
+    pub fn callback(id: i64, server: &str, transaction_id: &str) -> Callback {
+        Callback {
+            id,
+            server: server.to_owned(),
+            action: Action::Lead,
+            transaction_id: transaction_id.to_owned(),
+            click_id: None,
+            parameters: BTreeMap::new(),
+            created_at: Timestamp(0),
+            due_at: Timestamp(0),
+            attempts: 0,
+        }
+    }
 
     #[test]
     fn timestamps_count_from_2000() {
@@ -324,15 +190,10 @@ mod tests {
         let columns = Columns::of(action, said);
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         Callback {
-            id: 1,
-            server: "s".into(),
             action,
-            transaction_id: columns.transaction_id.to_owned(),
             click_id: columns.click_id.map(|id| id.as_str().to_owned()),
             parameters: columns.parameters.iter().map(owned).collect(),
-            created_at: Timestamp(0),
-            due_at: Timestamp(0),
-            attempts: 0,
+            ..callback(1, "s", columns.transaction_id)
         }
     }
 

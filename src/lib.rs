@@ -27,20 +27,21 @@
 //! | [`url`] | percent-encoding, queries, checked base URLs |
 //! | [`mapping`] | trigger arguments: `parameter=text {column}` |
 //! | [`network`] | what a network is; [`network::tradetracker`], [`network::linktrust`] with its answers and files, [`network::postback`] with its templates; [`network::options`] of servers; [`network::secret`] |
-//! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`] with [`delivery::breaker`] and [`delivery::bucket`], [`delivery::retry`] and [`delivery::address`] are pure, [`delivery::client`] and [`delivery::pool`] do HTTP |
+//! | [`delivery`] | callbacks and replies as plain data; [`delivery::scheduler`] with [`delivery::lane`], [`delivery::breaker`] and [`delivery::rate`]; [`delivery::reading`], [`delivery::recording`], [`delivery::alarms`], [`delivery::retry`]: all pure |
+//! | [`http`] | one request, names, addresses, threads: the only room that knows ureq, rustls and sockets |
 //! | [`problem`] | what is wrong with something a user wrote |
-//! | `pg` | PostgreSQL: type, functions and how they read arguments, files, triggers and their preview, whose rights it uses, queue, databases, launcher, worker, what becomes of its crashes, and how it stands aside; what tells whether a look-up still holds |
+//! | `pg` | PostgreSQL: type, functions and how they read arguments, files, triggers and their preview, whose rights it uses, queue, databases, launcher, worker, and how it stands aside; what tells whether a look-up still holds |
 //!
-//! Imports go down only: `pg → delivery → network → mapping, callback → url, click_id → problem`.
+//! Imports go down only: `pg → network → delivery, mapping → callback → click_id → url → problem`.
 //!
 //! # Invariants
 //!
 //! 1. Nothing outside `pg` names pgrx. Guard: `cargo test --no-default-features`.
 //! 2. PostgreSQL is called from one thread; what crosses a channel is owned and `Send`. Guard: the
-//!    types of [`delivery::pool`], and pgrx's check of the thread.
+//!    types of [`http::pool`], and pgrx's check of the thread.
 //! 3. No transaction is open while a request is on the wire. Guard: the worker's transactions are
 //!    closures, and none of them sends.
-//! 4. SQL text run from Rust stands in `pg/queue.rs`.
+//! 4. SQL that runs at run time is a file in `sql/runtime`, or stands in `pg/queue.rs`.
 //! 5. `unsafe_code = "deny"`; each exception is allowed where it is, with a `SAFETY` that argues.
 //! 6. Time and chance are arguments of pure code.
 //! 7. A callback leaves the queue only in the transaction that records its last attempt.
@@ -49,6 +50,7 @@
 pub mod callback;
 pub mod click_id;
 pub mod delivery;
+pub mod http;
 pub mod mapping;
 pub mod network;
 pub mod problem;

@@ -64,7 +64,7 @@ impl Health {
 /// A server's health over time.
 #[derive(Clone, Debug)]
 pub struct Breaker {
-    state: State,
+    condition: Condition,
 }
 
 /// Why a server is not well.
@@ -75,7 +75,7 @@ enum Ailment {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum Condition {
     Well {
         ill_in_a_row: u32,
     },
@@ -94,7 +94,7 @@ enum State {
 impl Default for Breaker {
     fn default() -> Breaker {
         Breaker {
-            state: State::Well { ill_in_a_row: 0 },
+            condition: Condition::Well { ill_in_a_row: 0 },
         }
     }
 }
@@ -102,18 +102,18 @@ impl Default for Breaker {
 impl Breaker {
     /// How many requests at once the server may have, of `most` when it is well.
     pub fn at_once(&self, most: usize, now: Instant) -> usize {
-        match self.state {
-            State::Well { .. } => most,
-            State::Resting { until, .. } => usize::from(now >= until).min(most),
-            State::Mending { at_once, .. } => at_once.min(most),
+        match self.condition {
+            Condition::Well { .. } => most,
+            Condition::Resting { until, .. } => usize::from(now >= until).min(most),
+            Condition::Mending { at_once, .. } => at_once.min(most),
         }
     }
 
     /// Whether it is broken: nothing but probes goes there.
     pub fn is_broken(&self) -> bool {
         matches!(
-            self.state,
-            State::Resting {
+            self.condition,
+            Condition::Resting {
                 ailment: Ailment::Broken,
                 ..
             }
@@ -122,8 +122,8 @@ impl Breaker {
 
     /// Until when nothing at all goes there, if it is broken or busy.
     pub fn rests_until(&self) -> Option<Instant> {
-        match self.state {
-            State::Resting { until, .. } => Some(until),
+        match self.condition {
+            Condition::Resting { until, .. } => Some(until),
             _ => None,
         }
     }
@@ -132,7 +132,7 @@ impl Breaker {
     /// broke, or is no longer broken, by that.
     pub fn heard(&mut self, health: Health, most: usize, now: Instant) -> bool {
         use Ailment::{Broken, Busy};
-        use State::{Mending, Resting, Well};
+        use Condition::{Mending, Resting, Well};
         let was_broken = self.is_broken();
         let rest = |ailment, pause: Duration, asked: Option<Duration>| {
             let pause = pause.min(LONGEST_PAUSE);
@@ -143,7 +143,7 @@ impl Breaker {
                 pause,
             }
         };
-        self.state = match (self.state, health) {
+        self.condition = match (self.condition, health) {
             // An answer to what was sent before it rested, not to the probe.
             (
                 Resting {
@@ -173,7 +173,7 @@ impl Breaker {
                 },
                 pause,
             },
-            (state, Health::Unknown) => state,
+            (condition, Health::Unknown) => condition,
             (Well { .. }, Health::Well) => Well { ill_in_a_row: 0 },
             (Well { ill_in_a_row }, Health::Ill) if ill_in_a_row + 1 < ILL_IN_A_ROW => Well {
                 ill_in_a_row: ill_in_a_row + 1,

@@ -1,4 +1,4 @@
-//! What becomes of a callback after an attempt.
+//! A callback's next state after an attempt: the retry rule.
 //!
 //! | after attempt | pause, ±20 % | since the first attempt, at most |
 //! |---|---|---|
@@ -61,7 +61,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What becomes of a callback.
+/// A callback's next state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It leaves the queue.

@@ -18,8 +18,8 @@ use std::time::Duration;
 use super::Network;
 use crate::callback::PositiveId;
 use crate::callback::edit::boolean;
+use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
-use crate::delivery::scheduler::Limits;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 use crate::url::BaseUrl;
 

@@ -195,8 +195,6 @@ fn names() -> spi::Result<Vec<String>> {
     })
 }
 
-/// The server's password, whatever the current user may do: that of its owner's user mapping, else
-/// of PUBLIC's. The worker reads the same with `queue::SERVERS`.
 pub fn password(name: &str) -> Option<Secret> {
     let options = ForeignServer::find(name)?.user_mapping()?;
     let (_, text) = options.into_iter().find(|(name, _)| name == "password")?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pgrx_ext::delivery::client::{Client, ClientSettings, SystemRoots};
+use pgrx_ext::http::client::{Client, ClientSettings, SystemRoots};
 
 use crate::shop::Shop;
 use crate::{Figure, median};

@@ -18,7 +18,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use crate::callback::{Amount, Edit, Identification};
-use crate::delivery::client::MOST_READ;
+use crate::delivery::reply::MOST_READ;
 use crate::problem::{Class, Problem, Quoted};
 
 /// Longer texts are no answers; the manual's have 500 bytes. It is less than what is read of a

@@ -2,9 +2,9 @@
 //!
 //! Only a process connected to a database can know whether the extension is there. So at the
 //! start each database gets a worker that looks, and ends if it is not. From then on the launcher
-//! sleeps until somebody wakes it: a commit with callbacks in a database without worker, a worker
-//! that ended, or one that could not be started yet, also because a command has the database to
-//! itself, or the database takes no connections.
+//! sleeps until it is woken by a commit with callbacks in a database without worker, or by a worker
+//! that ended; or until it is time to look at a worker that could not be started yet, also because
+//! a command has the database to itself, or the database takes no connections.
 //!
 //! At the start, templates get none: what they owe is for their copies. Later, one that asks gets
 //! its worker as any other.
@@ -20,7 +20,8 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::pg::process::wake::{self, Board};
-use crate::pg::sys::database::{self, State};
+use crate::pg::sys::database::{self, Access};
+use crate::pg::sys::process;
 
 /// The library's name: cargo-pgrx names it after the control file.
 const LIBRARY: &str = "pgrx-ext";
@@ -34,8 +35,8 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// The longest that pause gets while a worker ends soon after each start.
 const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often a database is looked at that a command has to itself.
-const HELD_LOOK: Duration = Duration::from_millis(100);
+/// How often a database is looked at that a command has locked.
+const LOCKED_LOOK: Duration = Duration::from_millis(100);
 
 /// How often a database is looked at that takes no connections: that may last.
 const CLOSED_LOOK: Duration = Duration::from_secs(2);
@@ -74,15 +75,13 @@ pub extern "C-unwind" fn pgrx_ext_launcher_main(_argument: pg_sys::Datum) {
         }
     }
     // With 1, the postmaster starts it again, unless the whole server stops.
-    // SAFETY: the end of the main function of the process, with no transaction open.
-    unsafe { pg_sys::proc_exit(1) }
+    process::exit(1)
 }
 
 /// What the launcher knows of databases.
 struct Launcher {
     board: &'static Board,
-    /// Databases of which nobody knows yet whether they have the extension, and that have no slot
-    /// so far.
+    /// Databases that may have the extension and have no slot so far: no worker has looked yet.
     unseen: Vec<pg_sys::Oid>,
     starts: HashMap<pg_sys::Oid, Start>,
     /// Those whose worker PostgreSQL had no room for, as the log says.
@@ -104,15 +103,15 @@ impl Launcher {
             let slots = self.board.slots().iter();
             let without_worker = slots.filter_map(|slot| {
                 let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
-                Some((slot, database, State::of(database)))
+                Some((slot, database, Access::of(database)))
             });
             without_worker.collect()
         });
         let now = Instant::now();
         let mut sleep = None;
-        for (slot, database, state) in without_worker {
-            let pause = match state {
-                State::Gone => {
+        for (slot, database, access) in without_worker {
+            let pause = match access {
+                Access::Gone => {
                     self.board.free(slot);
                     self.forget(database);
                     continue;
@@ -124,9 +123,9 @@ impl Launcher {
                     self.forget(database);
                     continue;
                 }
-                State::Held => HELD_LOOK,
-                State::Closed => CLOSED_LOOK,
-                State::Open => {
+                Access::Locked => LOCKED_LOOK,
+                Access::Closed => CLOSED_LOOK,
+                Access::Open => {
                     if slot.was_told_to_stop.swap(false, SeqCst) {
                         self.starts.remove(&database);
                     }
@@ -182,10 +181,7 @@ impl Launcher {
 }
 
 /// Registers a worker for a database; `None` if there is no room for one.
-#[allow(unsafe_code)]
 fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
-    // SAFETY: a constant of this process.
-    let own_pid = unsafe { pg_sys::MyProcPid };
     BackgroundWorkerBuilder::new(&format!("{WORKER} {}", database.to_u32()))
         .set_type(WORKER)
         .set_library(LIBRARY)
@@ -193,12 +189,12 @@ fn start(database: pg_sys::Oid) -> Option<DynamicBackgroundWorker> {
         .set_argument(database.into_datum())
         .enable_spi_access()
         .set_restart_time(None)
-        .set_notify_pid(own_pid)
+        .set_notify_pid(process::pid())
         .load_dynamic()
         .ok()
 }
 
-/// All databases that take connections, less templates. Within a transaction.
+/// All databases that take connections, less templates. Within a database transaction.
 fn databases_at_start() -> Vec<pg_sys::Oid> {
     let rows = database::rows().into_iter();
     rows.filter(|row| database::takes_connections(row) && !row.datistemplate)

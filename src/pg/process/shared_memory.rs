@@ -1,17 +1,20 @@
 //! Shared memory: what workers and sessions know of each other.
 //!
 //! There is a slot for each database that has, or may want, a worker. Everything in a slot is
-//! atomic: the commit callback may do nothing that can fail. Only who takes or frees a slot has
-//! others wait, for an instant. A slot's latch is that of a process in PostgreSQL's shared memory,
-//! which has the same address in every process.
+//! atomic: the commit callback may do nothing that can fail. Only a process that takes or frees a
+//! slot makes others wait, for an instant.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst,
-};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::SystemTime;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
+
+use crate::delivery::Timestamp;
+use crate::delivery::reading::Calls;
+use crate::pg::sys::latch::SharedLatch;
+use crate::pg::sys::process;
 
 /// What a worker and the sessions of its database know of each other.
 #[derive(Default)]
@@ -25,10 +28,10 @@ pub struct Slot {
     /// The last worker stopped because it was told to.
     pub was_told_to_stop: AtomicBool,
     /// The worker's latch.
-    latch: AtomicPtr<pg_sys::Latch>,
-    /// How often somebody asked to look at the queue.
+    latch: SharedLatch,
+    /// How often a session asked to look at the queue.
     pub wakes: AtomicU64,
-    /// The worker sleeps and wants to hear of that at once; else it looks at `wakes` by itself.
+    /// The worker sleeps, and has its latch set when `wakes` changes; else it looks by itself.
     pub is_listening: AtomicBool,
     /// The value of `wakes` when the worker last had nothing to do.
     pub idle_at: AtomicU64,
@@ -36,7 +39,7 @@ pub struct Slot {
     pub earliest: Earliest,
     /// How often servers, or callbacks that the worker may hold in memory, were changed.
     pub reloads: AtomicU64,
-    /// A transaction with callbacks was prepared and may be committed any time.
+    /// A database transaction with callbacks was prepared and may be committed any time.
     pub prepared: AtomicBool,
     /// Requests in flight.
     pub in_flight: AtomicU32,
@@ -69,10 +72,10 @@ impl Earliest {
     }
 }
 
-/// So many servers of a database can be watched; delivery to others works all the same.
+/// Foreign servers of a database that can be watched; delivery to others works all the same.
 const SERVERS: usize = 64;
 
-/// What each server of a database is doing.
+/// What each foreign server of a database is doing.
 pub struct ServerSlots([ServerSlot; SERVERS]);
 
 impl Default for ServerSlots {
@@ -87,7 +90,7 @@ impl ServerSlots {
         self.0.iter()
     }
 
-    /// Says what servers are doing: OID, requests in flight, broken.
+    /// Shows what foreign servers are doing: OID, requests in flight, broken.
     pub fn show(&self, servers: impl Iterator<Item = (pg_sys::Oid, usize, bool)>) {
         let none = std::iter::repeat((pg_sys::InvalidOid, 0, false));
         for (slot, (server, in_flight, is_broken)) in self.iter().zip(servers.chain(none)) {
@@ -99,7 +102,7 @@ impl ServerSlots {
     }
 }
 
-/// What a server is doing.
+/// What a foreign server is doing.
 #[derive(Default)]
 pub struct ServerSlot {
     /// The foreign server's OID; zero: none.
@@ -110,16 +113,16 @@ pub struct ServerSlot {
     pub is_broken: AtomicBool,
 }
 
-/// So many databases can have a worker, or want one, at once. Every worker needs one of
-/// PostgreSQL's `max_worker_processes`, of which there are far fewer.
+/// Databases that can have a worker, or want one, at once. Every worker needs one of PostgreSQL's
+/// `max_worker_processes`, of which there are far fewer.
 const SLOTS: usize = 256;
 
 /// All slots, and the launcher's latch.
 pub struct Board {
     slots: [Slot; SLOTS],
-    /// Somebody takes or frees a slot.
+    /// A process takes or frees a slot.
     is_changing: AtomicBool,
-    launcher: AtomicPtr<pg_sys::Latch>,
+    launcher: SharedLatch,
 }
 
 impl Default for Board {
@@ -127,13 +130,12 @@ impl Default for Board {
         Board {
             slots: std::array::from_fn(|_| Slot::default()),
             is_changing: AtomicBool::new(false),
-            launcher: AtomicPtr::new(std::ptr::null_mut()),
+            launcher: SharedLatch::default(),
         }
     }
 }
 
-// SAFETY: atomics only; the pointers are to latches in shared memory, at the same address in every
-// process.
+// SAFETY: atomics only; the latches are in shared memory, at the same address in every process.
 #[allow(unsafe_code)]
 unsafe impl PGRXSharedMemory for Board {}
 
@@ -186,11 +188,12 @@ impl Board {
         })
     }
 
-    /// Frees a slot that has no worker, unless somebody wants one.
+    /// Frees a slot that has no worker, unless one is wanted.
     pub fn release(&self, slot: &Slot) {
         self.change(|| {
             let database = slot.database.swap(0, SeqCst);
-            // Who wants a worker says so first and looks then whether the slot is still there.
+            // A session that wants a worker says so first, and then checks that the slot is still
+            // its database's.
             if slot.wanted.load(SeqCst) {
                 slot.database.store(database, SeqCst);
             }
@@ -219,7 +222,7 @@ impl Board {
         }
     }
 
-    /// Runs `change` while nobody else takes or frees a slot. It may do nothing that can fail.
+    /// Runs `change` while no other process takes or frees a slot. It may do nothing that can fail.
     fn change<T>(&self, change: impl FnOnce() -> T) -> T {
         let (free, taken) = (false, true);
         while self
@@ -235,15 +238,13 @@ impl Board {
     }
 
     /// This process is the launcher from now on.
-    #[allow(unsafe_code)]
     pub fn occupy_launcher(&self) {
-        // SAFETY: a constant of this process.
-        self.launcher.store(unsafe { pg_sys::MyLatch }, SeqCst);
+        self.launcher.adopt();
     }
 
     /// Makes the launcher look at the slots.
     pub fn wake_launcher(&self) {
-        set_latch(self.launcher.load(SeqCst));
+        self.launcher.set();
     }
 }
 
@@ -256,50 +257,46 @@ impl Slot {
         }
     }
 
+    /// What sessions have asked for so far.
+    pub fn calls(&self) -> Calls {
+        Calls {
+            wakes: self.wakes.load(SeqCst),
+            reloads: self.reloads.load(SeqCst),
+        }
+    }
+
     /// Makes the worker look at the queue, or the launcher start one.
     ///
-    /// Either the worker, which looks at `wakes` after it has said that it is listening, sees the
-    /// call, or the caller sees that it is.
+    /// Either the worker, which checks `wakes` after it has set `is_listening`, sees the call, or the
+    /// caller sees that it listens.
     fn wake(&self) {
         self.wakes.fetch_add(1, SeqCst);
         self.wanted.store(true, SeqCst);
         if self.pid.load(SeqCst) == 0 {
             BOARD.get().wake_launcher();
         } else if self.is_listening.load(SeqCst) {
-            set_latch(self.latch.load(SeqCst));
+            self.latch.set();
         }
     }
 
     /// This process is the slot's worker from now on; false if there is one already.
-    #[allow(unsafe_code)]
     pub fn occupy(&self) -> bool {
-        // SAFETY: constants of this process.
-        let (pid, latch) = unsafe { (pg_sys::MyProcPid, pg_sys::MyLatch) };
-        if self.pid.compare_exchange(0, pid, SeqCst, SeqCst).is_err() {
+        let taken = self.pid.compare_exchange(0, process::pid(), SeqCst, SeqCst);
+        if taken.is_err() {
             return false;
         }
-        self.latch.store(latch, SeqCst);
+        self.latch.adopt();
         self.in_flight.store(0, SeqCst);
         self.last_delivery_at.store(0, SeqCst);
-        // SAFETY: reads the clock.
         self.started_at
-            .store(unsafe { pg_sys::GetCurrentTimestamp() }, SeqCst);
+            .store(Timestamp::from(SystemTime::now()).0, SeqCst);
         true
     }
 
     /// The worker is gone.
     pub fn vacate(&self) {
-        self.latch.store(std::ptr::null_mut(), SeqCst);
+        self.latch.clear();
         self.pid.store(0, SeqCst);
         BOARD.get().wake_launcher();
-    }
-}
-
-#[allow(unsafe_code)]
-fn set_latch(latch: *mut pg_sys::Latch) {
-    if !latch.is_null() {
-        // SAFETY: the latch of a process in shared memory. If that process is gone by now, the
-        // latch is another's, which a latch set without need does not harm. SetLatch cannot fail.
-        unsafe { pg_sys::SetLatch(latch) }
     }
 }

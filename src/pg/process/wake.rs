@@ -1,11 +1,13 @@
 //! How a commit wakes the database's worker.
 
+#![forbid(unsafe_code)]
+
 use std::cell::Cell;
 use std::sync::atomic::Ordering::SeqCst;
 
-use pgrx::pg_sys;
-
 use crate::delivery::Timestamp;
+use crate::pg::sys::process;
+use crate::pg::sys::transaction::{self, End};
 
 pub use super::shared_memory::{Board, Slot, board, request_memory};
 
@@ -13,15 +15,15 @@ thread_local! {
     static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit::NOTHING) };
 }
 
-/// What this transaction does when it commits.
+/// What this database transaction does when it commits.
 #[derive(Clone, Copy)]
 struct AtCommit {
     wake: bool,
     /// The earliest due time of what was queued, as a `timestamptz`.
     earliest: i64,
     reload: bool,
-    /// The callback is registered in this process.
-    registered: bool,
+    /// [`on_end`] is registered in this process.
+    is_registered: bool,
 }
 
 impl AtCommit {
@@ -29,11 +31,11 @@ impl AtCommit {
         wake: false,
         earliest: i64::MAX,
         reload: false,
-        registered: false,
+        is_registered: false,
     };
 }
 
-/// Wakes the worker when, and if, the current transaction commits: from then on, callbacks are due.
+/// Wakes the worker when the current database transaction commits: callbacks will be due.
 pub fn at_commit(due_at: Timestamp) {
     remember(|at_commit| {
         at_commit.wake = true;
@@ -41,7 +43,8 @@ pub fn at_commit(due_at: Timestamp) {
     });
 }
 
-/// Makes the worker read servers and callbacks anew when the current transaction commits.
+/// Makes the worker read servers and callbacks anew when the current database transaction
+/// commits.
 pub fn reload_at_commit() {
     remember(|at_commit| {
         at_commit.wake = true;
@@ -49,44 +52,32 @@ pub fn reload_at_commit() {
     });
 }
 
-#[allow(unsafe_code)]
 fn remember(change: impl FnOnce(&mut AtCommit)) {
     let mut at_commit = AT_COMMIT.get();
-    if !at_commit.registered {
-        // SAFETY: the callback has the right form and lives as long as the process.
-        unsafe { pg_sys::RegisterXactCallback(Some(on_transaction_end), std::ptr::null_mut()) };
-        at_commit.registered = true;
+    if !at_commit.is_registered {
+        transaction::at_each_end(on_end);
+        at_commit.is_registered = true;
     }
     change(&mut at_commit);
     AT_COMMIT.set(at_commit);
 }
 
-/// Runs at the end of every transaction of a process that ever queued something. An error here
-/// would take the whole server down: there is nothing but atomics and SetLatch.
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn on_transaction_end(
-    event: pg_sys::XactEvent::Type,
-    _: *mut std::ffi::c_void,
-) {
-    use pg_sys::XactEvent::*;
+/// Runs at the end of each database transaction of a process that ever queued something. An error
+/// here would take the whole server down: there is nothing but atomics and SetLatch.
+fn on_end(end: End) {
     let at_commit = AT_COMMIT.get();
     if !at_commit.wake {
         return;
     }
-    match event {
-        XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
-            AT_COMMIT.set(AtCommit {
-                registered: true,
-                ..AtCommit::NOTHING
-            });
-        }
-        _ => return,
-    }
-    if event == XACT_EVENT_ABORT {
+    AT_COMMIT.set(AtCommit {
+        is_registered: true,
+        ..AtCommit::NOTHING
+    });
+    if end == End::Abort {
         return;
     }
     wake_mine(|slot| {
-        if event == XACT_EVENT_PREPARE {
+        if end == End::Prepare {
             slot.prepared.store(true, SeqCst);
         }
         slot.earliest.add(at_commit.earliest);
@@ -98,15 +89,11 @@ unsafe extern "C-unwind" fn on_transaction_end(
 
 /// Tells the current database's worker something and wakes it, or has one started; `None` without
 /// preload, or if there is no room for a worker.
-#[allow(unsafe_code)]
 pub fn wake_mine(tell: impl Fn(&Slot)) -> Option<&'static Slot> {
-    // SAFETY: a constant of this process.
-    board()?.wake(unsafe { pg_sys::MyDatabaseId }, tell)
+    board()?.wake(process::database(), tell)
 }
 
 /// The slot of the current database, if it has one.
-#[allow(unsafe_code)]
 pub fn my_slot() -> Option<&'static Slot> {
-    // SAFETY: a constant of this process.
-    board()?.find(unsafe { pg_sys::MyDatabaseId })
+    board()?.find(process::database())
 }

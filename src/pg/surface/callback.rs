@@ -7,8 +7,7 @@ use pgrx::spi;
 use crate::delivery::Callback;
 use crate::pg::error::{self, PgResult};
 use crate::pg::process::wake;
-use crate::pg::process::worker::sql;
-use crate::pg::queue::force_sync_commit;
+use crate::pg::queue::{self, force_sync_commit};
 use crate::pg::server;
 use crate::pg::sys::session::session_user;
 
@@ -22,7 +21,9 @@ fn callback_url(id: i64) -> PgResult<Option<String>> {
     let read = || -> spi::Result<Option<Callback>> {
         Spi::connect(|client| {
             let mut rows = client.select(CALLBACK, None, &[id.into()])?;
-            rows.next().map(|row| sql::read_callback(&row)).transpose()
+            rows.next()
+                .map(|row| queue::read::callback(&row))
+                .transpose()
         })
     };
     let Some(callback) = read().map_err(error::spi)? else {

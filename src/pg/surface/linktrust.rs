@@ -11,7 +11,6 @@ use crate::network::linktrust::answer::TransactionAnswer;
 use crate::network::linktrust::bulk_file::{ColumnSet, Line, Writer, read};
 use crate::network::linktrust::{EditPage, NETWORK};
 use crate::pg::error::{self, PgResult, report_in};
-use crate::pg::process::worker::sql;
 use crate::pg::queue::{self, BulkInsert, NewCallback};
 use crate::pg::server;
 use crate::problem::{Class, Problem, Quoted};
@@ -171,7 +170,7 @@ fn for_each_edit(
             let mut cursor = client.find_cursor(&cursor)?;
             let callbacks = cursor
                 .fetch(BATCH)?
-                .map(|row| sql::read_callback(&row))
+                .map(|row| queue::read::callback(&row))
                 .collect::<spi::Result<Vec<_>>>()?;
             if !callbacks.is_empty() {
                 cursor.detach_into_name();

@@ -8,7 +8,7 @@ use pgrx::{pg_sys, spi};
 
 use crate::pg::error::{self, PgResult};
 use crate::pg::process::wake::{self, Slot};
-use crate::pg::sys::database::{self, State};
+use crate::pg::sys::database::{self, Access};
 use crate::pg::sys::{latch, session};
 
 const ANY_DUE: &str = include_str!("../../../sql/runtime/any_due.sql");
@@ -63,12 +63,12 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
     };
     let database = session::database();
     let is_wanted = slot.is_some_and(|slot| slot.wanted.load(SeqCst));
-    let state = State::of(database);
+    let state = Access::of(database);
     if session::is_standby() {
         "The server is a standby: the worker starts when it is promoted."
-    } else if state == State::Held {
+    } else if state == Access::Locked {
         "The worker stands aside for a command that copies, renames, moves or drops the database, and is back afterwards."
-    } else if is_wanted && state == State::Closed {
+    } else if is_wanted && state == Access::Closed {
         "The database takes no connections: the worker starts seconds after alter database … allow_connections true."
     } else if slot.is_none() && board.is_full() {
         "There is no room for a worker: 256 databases of the server have one, or want one."

@@ -1,6 +1,6 @@
 //! Databases of the cluster: what the catalog and locks say of them.
 //!
-//! All of it within a transaction, but also in a process that is connected to none of them.
+//! All of it within a database transaction, but also in a process that is connected to none of them.
 
 use pgrx::pg_sys;
 
@@ -9,25 +9,25 @@ const CONNECT_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKM
 
 /// Whether a worker can connect to a database.
 #[derive(Clone, Copy, PartialEq)]
-pub enum State {
+pub enum Access {
     /// It can.
     Open,
-    /// A command has it to itself.
-    Held,
+    /// A command has locked it.
+    Locked,
     /// It takes no connections.
     Closed,
     /// It was dropped.
     Gone,
 }
 
-impl State {
+impl Access {
     /// That of a database.
-    pub fn of(database: pg_sys::Oid) -> State {
+    pub fn of(database: pg_sys::Oid) -> Access {
         match row_of(database) {
-            None => State::Gone,
-            Some(_) if is_held(database) => State::Held,
-            Some(row) if takes_connections(&row) => State::Open,
-            Some(_) => State::Closed,
+            None => Access::Gone,
+            Some(_) if is_locked(database) => Access::Locked,
+            Some(row) if takes_connections(&row) => Access::Open,
+            Some(_) => Access::Closed,
         }
     }
 }
@@ -35,7 +35,7 @@ impl State {
 /// What the catalog says of a database; `None`: it is gone.
 #[allow(unsafe_code)]
 pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
-    // SAFETY: a look into a shared catalog within a transaction; a tuple of pg_database has its
+    // SAFETY: a look into a shared catalog within a database transaction; a tuple of pg_database has its
     // form, and is copied before it is released.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
@@ -58,7 +58,7 @@ pub fn takes_connections(row: &pg_sys::FormData_pg_database) -> bool {
 #[allow(unsafe_code)]
 pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
     let mut rows = Vec::new();
-    // SAFETY: a scan of a shared catalog within a transaction; tuples of pg_database have its form,
+    // SAFETY: a scan of a shared catalog within a database transaction; tuples of pg_database have its form,
     // and are copied while the scan is at them.
     unsafe {
         let lock = pg_sys::AccessShareLock as i32;
@@ -79,7 +79,7 @@ pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
 
 /// Whether a command has, or waits for, a database to itself, so that nobody can connect to it.
 #[allow(unsafe_code)]
-fn is_held(database: pg_sys::Oid) -> bool {
+fn is_locked(database: pg_sys::Oid) -> bool {
     let tag = pg_sys::LOCKTAG {
         locktag_field1: 0, // a shared object is in no database
         locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
@@ -88,7 +88,7 @@ fn is_held(database: pg_sys::Oid) -> bool {
         locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     };
-    // SAFETY: within a transaction; the lock is released at once.
+    // SAFETY: within a database transaction; the lock is released at once.
     unsafe {
         let taken = pg_sys::LockAcquire(&tag, CONNECT_LOCK, false, true);
         if taken == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {

@@ -1,48 +1,71 @@
-//! Sleeping on the process latch.
+//! Process latches.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
 use pgrx::pg_sys;
 
-/// Sleeps a little, and lets the statement be cancelled.
-#[allow(unsafe_code)]
-pub fn sleep(duration: Duration) {
-    let milliseconds = duration.as_millis() as std::ffi::c_long;
-    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the latch of this process.
-    unsafe {
-        pg_sys::WaitLatch(
-            pg_sys::MyLatch,
-            events as i32,
-            milliseconds,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
+/// The latch of a process, or none; itself in shared memory.
+#[derive(Default)]
+pub struct SharedLatch(AtomicPtr<pg_sys::Latch>);
+
+impl SharedLatch {
+    /// It is this process's from now on.
+    #[allow(unsafe_code)]
+    pub fn adopt(&self) {
+        // SAFETY: a variable that is set once when the process starts.
+        self.0.store(unsafe { pg_sys::MyLatch }, SeqCst);
     }
+
+    /// It is no process's.
+    pub fn clear(&self) {
+        self.0.store(std::ptr::null_mut(), SeqCst);
+    }
+
+    /// Wakes the process. Cannot fail.
+    #[allow(unsafe_code)]
+    pub fn set(&self) {
+        let latch = self.0.load(SeqCst);
+        if !latch.is_null() {
+            // SAFETY: the latch of a process is in shared memory, at the same address in every
+            // process. If that process is gone by now, the latch is another's, which a latch set
+            // without need does not harm.
+            unsafe { pg_sys::SetLatch(latch) }
+        }
+    }
+}
+
+/// Sleeps a little, and lets the statement be cancelled.
+pub fn sleep(duration: Duration) {
+    wait(pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT, None, duration);
     pg_sys::check_for_interrupts!();
 }
 
-/// Sleeps until a wake-up call, a signal, the bell or the timeout.
+/// Sleeps until a wake-up call, a signal, the bell or the timeout. For a process without
+/// statements: there is none to cancel.
 #[allow(unsafe_code)]
-pub fn wait(bell: RawFd, timeout: Duration) {
+pub fn sleep_until_bell(bell: BorrowedFd, timeout: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT;
+    wait(events, Some(bell), timeout);
+    // SAFETY: PostgreSQL's own handlers write this variable.
+    unsafe { (&raw mut pg_sys::QueryCancelPending).write_volatile(0) };
+    pg_sys::check_for_interrupts!();
+}
+
+#[allow(unsafe_code)]
+fn wait(events: u32, socket: Option<BorrowedFd>, timeout: Duration) {
     let milliseconds = timeout.as_micros().div_ceil(1000).min(3_600_000);
-    let events = pg_sys::WL_LATCH_SET
-        | pg_sys::WL_SOCKET_READABLE
-        | pg_sys::WL_TIMEOUT
-        | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the latch of this process, and a socket that the pool keeps open.
+    let no_socket = pg_sys::PGINVALID_SOCKET;
+    // SAFETY: the latch of this process, and a socket that is open meanwhile.
     unsafe {
         pg_sys::WaitLatchOrSocket(
             pg_sys::MyLatch,
-            events as i32,
-            bell,
+            (events | pg_sys::WL_EXIT_ON_PM_DEATH) as i32,
+            socket.map_or(no_socket, |socket| socket.as_raw_fd()),
             milliseconds as std::ffi::c_long,
             pg_sys::PG_WAIT_EXTENSION,
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
-        // There is no query to cancel.
-        (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
     }
-    pg_sys::check_for_interrupts!();
 }

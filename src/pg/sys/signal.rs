@@ -1,4 +1,4 @@
-//! SIGTERM: the worker finishes what it is at and stops.
+//! SIGTERM: the worker finishes what it is at and stops. And threads that no signal reaches.
 //!
 //! A commit can wait for a standby, without end if the standby is gone, and nothing but a cancelled
 //! query or the end of the process ends that. A worker that is to stop does not wait for one: what
@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the worker is to stop.
-pub fn is_requested() -> bool {
+pub fn is_stop_requested() -> bool {
     REQUESTED.load(SeqCst)
 }
 
@@ -33,10 +33,39 @@ unsafe extern "C-unwind" fn on_sigterm(_: i32) {
     // SAFETY: PostgreSQL's own handlers write such variables and set the latch.
     unsafe {
         // The commits to come wait for no standby, and a wait that has begun ends. A statement is
-        // not cancelled: nobody says that an interrupt is pending.
+        // not cancelled: no interrupt is marked as pending.
         (&raw mut pg_sys::synchronous_commit)
             .write_volatile(pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_LOCAL_FLUSH as i32);
         (&raw mut pg_sys::QueryCancelPending).write_volatile(1);
         pg_sys::SetLatch(pg_sys::MyLatch);
+    }
+}
+
+/// What a thread does to itself. These are let in, as PostgreSQL does where it blocks signals: one
+/// that crashes ends the process, and the postmaster recovers.
+const OF_CRASHES: [i32; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGABRT,
+];
+
+/// Runs `start` with signals blocked: threads started there inherit that, so that no handler of
+/// PostgreSQL's ever runs on one of them.
+#[allow(unsafe_code)]
+pub fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are initialised by sigfillset and by pthread_sigmask itself.
+    unsafe {
+        let mut blocked = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&mut blocked);
+        for signal in OF_CRASHES {
+            libc::sigdelset(&mut blocked, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, &mut before);
+        let result = start();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
     }
 }

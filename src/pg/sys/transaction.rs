@@ -1,15 +1,20 @@
-//! Database transactions of a background worker.
+//! Database transactions: those of a background worker, and what runs when one ends.
 
+use std::ffi::c_void;
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::CaughtError;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportable};
 use pgrx::prelude::*;
+use pgrx::spi;
 
-/// Runs `body` in a transaction of its own. An error undoes it and comes back as text; the
-/// process goes on.
+use crate::delivery::Timestamp;
+use crate::pg::error;
+
+/// Runs `body` in a database transaction of its own. An error undoes it and comes back as text; the
+/// process goes on. For a background worker, outside of other transactions.
 #[allow(unsafe_code)]
-pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, SqlError> {
+pub fn transaction<T>(body: impl FnOnce() -> spi::Result<T>) -> Result<T, SqlError> {
     // SAFETY: no transaction is open here; each one that starts is committed or aborted. What the
     // body borrows may be half-changed after an error: callers only pass what they then rebuild.
     unsafe {
@@ -19,7 +24,7 @@ pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, SqlError> {
             pg_sys::StartTransactionCommand();
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
             activity(pg_sys::BackendState::STATE_RUNNING);
-            let value = body();
+            let value = body().map_err(error::spi).unwrap_or_report();
             pg_sys::PopActiveSnapshot();
             pg_sys::CommitTransactionCommand();
             Ok(value)
@@ -30,7 +35,7 @@ pub fn transaction<T>(body: impl FnOnce() -> T) -> Result<T, SqlError> {
             pg_sys::AbortCurrentTransaction();
         }
         pg_sys::MemoryContextSwitchTo(context);
-        // Without it autovacuum never hears of what was inserted and deleted.
+        // Without it autovacuum never learns what was inserted and deleted.
         pg_sys::pgstat_report_stat(true);
         activity(pg_sys::BackendState::STATE_IDLE);
         result
@@ -43,7 +48,45 @@ fn activity(state: pg_sys::BackendState::Type) {
     unsafe { pg_sys::pgstat_report_activity(state, c"delivering callbacks".as_ptr()) }
 }
 
-/// Why a transaction failed.
+/// What `now()` is in a statement.
+#[allow(unsafe_code)]
+pub fn start() -> Timestamp {
+    // SAFETY: reads a variable.
+    Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// How a database transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is committed.
+    Commit,
+    /// It is prepared.
+    Prepare,
+    /// It is undone.
+    Abort,
+}
+
+/// Lets `callback` run at the end of each database transaction of this process, from now on.
+///
+/// It may do nothing that can fail: after a commit, an error or a panic takes the whole server down.
+#[allow(unsafe_code)]
+pub fn at_each_end(callback: fn(End)) {
+    unsafe extern "C-unwind" fn call(event: pg_sys::XactEvent::Type, callback: *mut c_void) {
+        use pg_sys::XactEvent::*;
+        // SAFETY: what `at_each_end` hands over: a function pointer.
+        let callback: fn(End) = unsafe { std::mem::transmute(callback) };
+        match event {
+            XACT_EVENT_COMMIT => callback(End::Commit),
+            XACT_EVENT_PREPARE => callback(End::Prepare),
+            XACT_EVENT_ABORT => callback(End::Abort),
+            _ => {}
+        }
+    }
+    // SAFETY: `call` has the right form and gets what it expects.
+    unsafe { pg_sys::RegisterXactCallback(Some(call), callback as *mut c_void) };
+}
+
+/// Why a database transaction failed.
 #[derive(Debug)]
 pub struct SqlError {
     code: PgSqlErrorCode,

@@ -6,7 +6,7 @@ use crate::shop::{PATIENCE, Shop, cluster};
 use crate::support::{Answer, Mode, wait_for};
 
 /// What the log says when a callback is locked that is to be recorded.
-const NOTICED: &str = "somebody has locked callbacks";
+const NOTICED: &str = "another session has locked callbacks";
 
 /// What the log says of a transaction of the worker's that failed.
 const STUMBLED: &str = "the worker tries again";

@@ -1,11 +1,13 @@
 //! The worker as a session of PostgreSQL: its settings.
 
-use pgrx::pg_sys;
+#![forbid(unsafe_code)]
 
-/// Names the worker to `pg_stat_activity` and bounds its waiting for locks.
-#[allow(unsafe_code)]
-pub fn introduce() {
-    for (name, value) in [
+use crate::pg::sys::process;
+
+/// Names the worker to `pg_stat_activity`, bounds its waiting for locks, fixes its plans, and undoes
+/// what is set for the database's users.
+pub fn set_up() {
+    for (setting, value) in [
         (c"application_name", c"pgrx-ext worker"),
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"lock_timeout", c"2s"),
@@ -28,21 +30,6 @@ pub fn introduce() {
         (c"default_transaction_isolation", c"read committed"),
         (c"session_replication_role", c"origin"),
     ] {
-        // SAFETY: settings that exist, with valid values, set for this process.
-        unsafe {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_OVERRIDE,
-            );
-        }
+        process::set(setting, value);
     }
-}
-
-/// Reads the configuration files again.
-#[allow(unsafe_code)]
-pub fn reload_settings() {
-    // SAFETY: in the main loop of the process, outside of a transaction.
-    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
 }

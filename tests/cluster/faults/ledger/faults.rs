@@ -50,7 +50,7 @@ pub fn killed_worker() -> Fault {
     })
 }
 
-/// The sessions do not notice.
+/// The postmaster ends all sessions and recovers.
 pub fn crashed_thread() -> Fault {
     Fault {
         // The pauses before a new worker double.

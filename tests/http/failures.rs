@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use pgrx_ext::delivery::FailureKind::{self, *};
-use pgrx_ext::delivery::client::{Client, ClientSettings};
 use pgrx_ext::delivery::{Failure, Reply};
+use pgrx_ext::http::client::{Client, ClientSettings};
 use rustls::ServerConfig;
 
 use crate::certificates::{Authority, LOOPBACK, Validity, self_signed};

@@ -1,11 +1,11 @@
 //! Threads that send: requests go in over one channel, replies come out over another, and a byte
 //! on a socket, the bell, tells the worker's main thread to look.
 //!
-//! Nothing here knows PostgreSQL. The threads must be started with all signals blocked, so that no
-//! handler of the process's runs on one of them but those that each lets in when it starts.
+//! Nothing here knows PostgreSQL. The threads must be started with signals blocked, so that no
+//! handler of the process's runs on one of them.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::client::{self, Client};
-use super::{Failure, FailureKind, Reply, Timestamp};
+use crate::delivery::Timestamp;
+use crate::delivery::reply::{Failure, FailureKind, Reply};
+
+/// Stack of a thread: what Rust gives threads by default, so what the TLS library and the others are
+/// tested with, whatever `RUST_MIN_STACK` says in the postmaster's environment. A thread that runs out of
+/// it ends the process. Pages that are never touched take no memory.
+const STACK: usize = 2 * 1024 * 1024;
 
 /// A request on its way to the pool. It has no `Debug`: its URL may hold a password.
 pub struct Request {
@@ -49,8 +55,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads, each of which first calls `prepare`.
-    pub fn start(threads: usize, prepare: fn()) -> io::Result<Pool> {
+    /// Starts the threads.
+    pub fn start(threads: usize) -> io::Result<Pool> {
         let (requests, incoming) = channel::<Request>();
         let (outgoing, finished) = channel::<Finished>();
         let (bell, rope) = UnixStream::pair()?;
@@ -67,11 +73,8 @@ impl Pool {
             };
             std::thread::Builder::new()
                 .name(format!("s2s http {number}"))
-                .stack_size(512 * 1024)
-                .spawn(move || {
-                    prepare();
-                    send_all(&incoming, &outgoing, &ringer);
-                })?;
+                .stack_size(STACK)
+                .spawn(move || send_all(&incoming, &outgoing, &ringer))?;
         }
         Ok(Pool {
             requests,
@@ -88,8 +91,8 @@ impl Pool {
     }
 
     /// Becomes readable when requests are done.
-    pub fn bell(&self) -> RawFd {
-        self.bell.as_raw_fd()
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
     }
 
     /// All requests that are done, without waiting. Stills the bell.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime};
 
-use pgrx_ext::delivery::client::{Client, ClientSettings};
-use pgrx_ext::delivery::pool::{Finished, Pool, Request};
 use pgrx_ext::delivery::{FailureKind, Reply};
+use pgrx_ext::http::client::{Client, ClientSettings};
+use pgrx_ext::http::pool::{Finished, Pool, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::certificates::{Authority, LOOPBACK, Validity};
@@ -21,7 +20,7 @@ fn the_pool_answers_every_request_once() {
         let id = request.parameter("id").unwrap_or_default();
         Answer::ok().with_body(format!("answer {id}"))
     });
-    let pool = Pool::start(8, || ()).expect("a pool");
+    let pool = Pool::start(8).expect("a pool");
     let client = client();
     let ids = 1..=3000;
     for id in ids.clone() {
@@ -43,7 +42,7 @@ fn the_pool_answers_every_request_once() {
 
 #[test]
 fn the_bell_rings_until_the_last_reply_is_fetched() {
-    let pool = Pool::start(4, || ()).expect("a pool");
+    let pool = Pool::start(4).expect("a pool");
     // A refused address is the quickest reply there is.
     let client = client_of(&ClientSettings {
         allow_private_addresses: false,
@@ -59,7 +58,7 @@ fn the_bell_rings_until_the_last_reply_is_fetched() {
 #[test]
 fn an_idle_pool_does_not_ring() {
     let receiver = Receiver::new();
-    let pool = Pool::start(2, || ()).expect("a pool");
+    let pool = Pool::start(2).expect("a pool");
     assert!(!rings_within(Duration::ZERO, &pool));
     assert!(pool.finished().is_empty());
     pool.send(request(1, &client(), receiver.url("/")));
@@ -71,7 +70,7 @@ fn an_idle_pool_does_not_ring() {
 #[test]
 fn a_reply_says_when_its_request_started_and_how_long_it_took() {
     let receiver = Receiver::answering(|_| Answer::ok().after(Duration::from_millis(50)));
-    let pool = Pool::start(1, || ()).expect("a pool");
+    let pool = Pool::start(1).expect("a pool");
     let before = SystemTime::now();
     pool.send(request(7, &client(), receiver.url("/")));
     assert!(rings_within(PATIENCE, &pool));
@@ -89,7 +88,7 @@ fn a_reply_says_when_its_request_started_and_how_long_it_took() {
 #[test]
 fn a_panic_in_a_pool_thread_is_a_failed_attempt() {
     let receiver = Receiver::new();
-    let pool = Pool::start(2, || ()).expect("a pool");
+    let pool = Pool::start(2).expect("a pool");
     let poison = client_of(&ClientSettings {
         user_agent: "a\nb".to_owned(),
         ..settings()
@@ -137,7 +136,7 @@ fn a_thread_has_stack_enough_for_tls_and_the_largest_head() {
         ca_file: Some(file.path().to_string_lossy().into_owned()),
         ..settings()
     });
-    let pool = Pool::start(2, || ()).expect("a pool");
+    let pool = Pool::start(2).expect("a pool");
     for id in 1..=4 {
         pool.send(request(id, &client, liar.url()));
     }
@@ -150,7 +149,7 @@ fn a_thread_has_stack_enough_for_tls_and_the_largest_head() {
 #[test]
 fn dropping_the_pool_ends_its_threads() {
     let receiver = Receiver::answering(|_| Answer::Stall);
-    let pool = Pool::start(40, || ()).expect("a pool");
+    let pool = Pool::start(40).expect("a pool");
     // Other tests have pools too, but smaller ones.
     let ours = || {
         let tasks = fs::read_dir("/proc/self/task").expect("threads");
@@ -200,11 +199,8 @@ fn collect(pool: &Pool, count: usize) -> BTreeMap<i64, Vec<Reply>> {
 }
 
 /// Waits until the bell is readable; whether it is in time.
-#[allow(unsafe_code)]
 fn rings_within(time: Duration, pool: &Pool) -> bool {
-    // SAFETY: the pool has its descriptor open as long as it lives, so throughout this function.
-    let bell = unsafe { BorrowedFd::borrow_raw(pool.bell()) };
     let time = Timespec::try_from(time).expect("a time");
-    let mut watched = [PollFd::from_borrowed_fd(bell, PollFlags::IN)];
+    let mut watched = [PollFd::from_borrowed_fd(pool.bell(), PollFlags::IN)];
     poll(&mut watched, Some(&time)).expect("poll") > 0
 }

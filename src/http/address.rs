@@ -1,7 +1,7 @@
 //! Which addresses may be called: public ones.
 //!
 //! A server's URL is set by a person with the right to create servers, but the name in it is
-//! resolved by somebody else's DNS; so the address is looked at, not the name.
+//! resolved by another party's DNS; so the address is checked, not the name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

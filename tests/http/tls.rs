@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pgrx_ext::delivery::FailureKind::Tls;
-use pgrx_ext::delivery::client::{Client, ClientSettings};
+use pgrx_ext::http::client::{Client, ClientSettings};
 
 use crate::certificates::{Authority, LOOPBACK, Validity, file};
 use crate::liar::Liar;

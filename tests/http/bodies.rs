@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pgrx_ext::delivery::client::MOST_READ;
+use pgrx_ext::delivery::reply::MOST_READ;
 
 use crate::answers::{check, reply_to};
 use crate::liar::Liar;

@@ -29,8 +29,8 @@ mod tls;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use pgrx_ext::delivery::client::{Client, ClientSettings, SystemRoots};
 use pgrx_ext::delivery::{Answer, Failure, Reply};
+use pgrx_ext::http::client::{Client, ClientSettings, SystemRoots};
 
 /// Time enough for anything that ends at all.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,130 +1,126 @@
-//! The worker's servers: their options, the connections to them, and how far their callbacks are
-//! read.
+//! The foreign servers as PostgreSQL has them: options, passwords, and the connections to them.
+
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use pgrx::spi;
 
-use super::sql::{self, FoundServer, Position};
 use crate::delivery::Callback;
-use crate::delivery::client::{Client, ClientSettings, SystemRoots};
-use crate::delivery::pool::Request;
-use crate::delivery::scheduler::Limits;
-use crate::network::Server;
+use crate::delivery::lane::Limits;
+use crate::http::client::{Client, ClientSettings, SystemRoots};
+use crate::http::pool::Request;
 use crate::network::secret::Secret;
+use crate::network::{Network, Server};
 use crate::pg::settings;
+use crate::pg::sys::spi::run;
+use crate::problem::Problem;
 
-/// All servers that callbacks are queued for or can be.
-pub struct Lanes {
-    roots: SystemRoots,
-    by_server: HashMap<String, Lane>,
+/// A foreign server of our networks.
+pub struct FoundServer {
+    name: String,
+    oid: pg_sys::Oid,
+    /// Its options, or what is wrong with them.
+    server: Result<Server, Problem>,
+    password: Option<Secret>,
 }
 
-/// A server, the connections to it, and how far its callbacks are read.
-pub struct Lane {
+/// Reads all of them.
+pub fn read() -> spi::Result<Vec<FoundServer>> {
+    Spi::connect(|client| {
+        let mut servers = Vec::new();
+        let sql = include_str!("../../../../sql/runtime/servers.sql");
+        for row in run(client, sql, &[])? {
+            let wrapper: String = row.get(3)?.unwrap_or_default();
+            let Some(network) = Network::from_name(&wrapper) else {
+                continue;
+            };
+            let name: String = row.get(2)?.unwrap_or_default();
+            let options: Vec<String> = row.get(4)?.unwrap_or_default();
+            let values: Vec<String> = row.get(5)?.unwrap_or_default();
+            let options = options.iter().map(String::as_str);
+            let options = options.zip(values.iter().map(String::as_str));
+            servers.push(FoundServer {
+                oid: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                server: Server::parse(&name, network, options),
+                name,
+                password: row.get::<String>(6)?.and_then(Secret::new),
+            });
+        }
+        Ok(servers)
+    })
+}
+
+/// All servers that callbacks are queued for or can be.
+pub struct Servers {
+    roots: SystemRoots,
+    by_name: HashMap<String, Connected>,
+}
+
+/// A server, and the connections to it.
+struct Connected {
     /// The foreign server, unless it is gone and only its callbacks are left.
     server: Option<(pg_sys::Oid, Rc<Server>)>,
     password: Option<Secret>,
     client: Result<Client, String>,
     settings: ClientSettings,
-    /// Where the next reading starts.
-    pub read_up_to: Position,
-    /// There may be more to read.
-    pub has_more: bool,
 }
 
-impl Lane {
-    /// Nothing is sent there: somebody says so, or it cannot be.
-    pub fn is_paused(&self) -> bool {
-        let is_told_to = |(_, server): &(_, Rc<Server>)| server.paused;
-        self.client.is_err() || self.server.as_ref().is_some_and(is_told_to)
-    }
-
+impl Connected {
     fn limits(&self) -> Limits {
         match &self.server {
             None => Limits::NONE,
-            Some((_, server)) => Limits {
-                max_in_flight: match self.is_paused() {
-                    true => 0,
-                    false => server.limits.max_in_flight,
-                },
-                requests_per_second: server.limits.requests_per_second,
+            Some((_, server)) if server.paused || self.client.is_err() => Limits {
+                max_in_flight: 0,
+                ..server.limits
             },
+            Some((_, server)) => server.limits,
         }
-    }
-
-    /// Lets the next reading start there, if it would start later.
-    pub fn rewind(&mut self, to: Position) {
-        self.read_up_to = self.read_up_to.min(to);
-        self.has_more = true;
     }
 }
 
-impl Lanes {
+impl Servers {
     /// No server yet.
-    pub fn new() -> Lanes {
+    pub fn new() -> Servers {
         let roots = SystemRoots::load();
         if roots.is_empty() {
             warning!(
                 "s2s: this system trusts no certificate authority: install its ca-certificates"
             );
         }
-        Lanes {
+        Servers {
             roots,
-            by_server: HashMap::new(),
+            by_name: HashMap::new(),
         }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.by_server.len()
-    }
-
-    /// All of them by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Lane)> {
-        self.by_server
-            .iter()
-            .map(|(server, lane)| (server.as_str(), lane))
-    }
-
-    /// One of them.
-    pub fn get_mut(&mut self, server: &str) -> Option<&mut Lane> {
-        self.by_server.get_mut(server)
-    }
-
-    /// Lets the next reading of every server start there, if it would start later.
-    pub fn rewind(&mut self, to: Position) {
-        self.by_server.values_mut().for_each(|lane| lane.rewind(to));
     }
 
     /// The foreign server's OID, if there is one.
     pub fn oid(&self, server: &str) -> Option<pg_sys::Oid> {
-        self.by_server
-            .get(server)?
-            .server
-            .as_ref()
-            .map(|(oid, _)| *oid)
+        let (oid, _) = self.by_name.get(server)?.server.as_ref()?;
+        Some(*oid)
     }
 
     /// Whether nothing can be sent there until something is mended on this side.
     pub fn is_cut_off(&self, server: &str) -> bool {
-        let lane = self.by_server.get(server);
-        lane.is_some_and(|lane| lane.client.is_err())
+        let connected = self.by_name.get(server);
+        connected.is_some_and(|connected| connected.client.is_err())
     }
 
-    /// How much each server may be sent.
+    /// How much each may be sent.
     pub fn limits(&self) -> HashMap<String, Limits> {
-        self.iter()
-            .map(|(server, lane)| (server.to_owned(), lane.limits()))
+        let by_name = self.by_name.iter();
+        by_name
+            .map(|(name, connected)| (name.clone(), connected.limits()))
             .collect()
     }
 
     /// Takes over the servers as they are now, and those that are gone and have callbacks queued.
     /// Connections to those that did not change stay.
     pub fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
-        let mut old = std::mem::take(&mut self.by_server);
+        let mut old = std::mem::take(&mut self.by_name);
         let mut unusable = Vec::new();
         for FoundServer {
             name,
@@ -135,11 +131,9 @@ impl Lanes {
         {
             match server {
                 Ok(server) => {
-                    let lane = Lane {
-                        password,
-                        ..self.lane(&name, old.remove(&name), Some((oid, Rc::new(server))))
-                    };
-                    self.by_server.insert(name, lane);
+                    let server = Some((oid, Rc::new(server)));
+                    let connected = self.connect(&name, old.remove(&name), server, password);
+                    self.by_name.insert(name, connected);
                 }
                 Err(problem) => {
                     warning!("s2s: server \"{name}\": {problem}");
@@ -148,19 +142,20 @@ impl Lanes {
             }
         }
         for name in queued {
-            if !self.by_server.contains_key(&name) && !unusable.contains(&name) {
-                let lane = self.lane(&name, old.remove(&name), None);
-                self.by_server.insert(name, lane);
+            if !self.by_name.contains_key(&name) && !unusable.contains(&name) {
+                let connected = self.connect(&name, old.remove(&name), None, None);
+                self.by_name.insert(name, connected);
             }
         }
     }
 
-    fn lane(
+    fn connect(
         &self,
         name: &str,
-        old: Option<Lane>,
+        old: Option<Connected>,
         server: Option<(pg_sys::Oid, Rc<Server>)>,
-    ) -> Lane {
+        password: Option<Secret>,
+    ) -> Connected {
         let (request, limits) = match &server {
             Some((_, server)) => (server.request.clone(), server.limits),
             None => Default::default(),
@@ -173,10 +168,10 @@ impl Lanes {
             ca_file: request.ca_file,
         };
         let client = match old {
-            Some(lane) if lane.settings == settings && lane.client.is_ok() => lane.client,
+            Some(old) if old.settings == settings && old.client.is_ok() => old.client,
             old => {
                 let client = Client::new(&settings, &self.roots);
-                let before = old.and_then(|lane| lane.client.err());
+                let before = old.and_then(|old| old.client.err());
                 match (&before, &client) {
                     (_, Err(problem)) if before.as_ref() != Some(problem) => warning!(
                         "s2s: nothing can be sent to server \"{name}\", its callbacks wait: {problem}"
@@ -187,32 +182,30 @@ impl Lanes {
                 client
             }
         };
-        Lane {
+        Connected {
             server,
-            password: None,
+            password,
             client,
             settings,
-            read_up_to: sql::START,
-            has_more: true,
         }
     }
 
     /// What to send for a callback as its server is now, or why there is nothing.
     pub fn sending(&self, callback: &Callback) -> Result<Sending, String> {
         let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
-        let lane = self
-            .by_server
+        let connected = self
+            .by_name
             .get(&callback.server)
             .ok_or_else(does_not_exist)?;
-        let (_, server) = lane.server.as_ref().ok_or_else(does_not_exist)?;
+        let (_, server) = connected.server.as_ref().ok_or_else(does_not_exist)?;
         let url = server
             .url(callback.action, &callback.parameters())
             .map_err(|problem| problem.one_line())?;
         let as_sent = server
-            .url_as_sent(&url, lane.password.as_ref())
+            .url_as_sent(&url, connected.password.as_ref())
             .map_err(|problem| problem.one_line())?
             .into_owned();
-        let client = lane.client.clone()?;
+        let client = connected.client.clone()?;
         Ok(Sending {
             request: Request {
                 id: callback.id,
@@ -220,7 +213,7 @@ impl Lanes {
                 url: as_sent,
             },
             server: server.clone(),
-            password: lane.password.clone(),
+            password: connected.password.clone(),
             url,
         })
     }

@@ -1,4 +1,4 @@
-//! A token bucket: so many requests per second.
+//! A server's requests per second: a token bucket.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +12,23 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A token bucket that starts full.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub struct Rate {
     per_second: f64,
     tokens: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl Rate {
     /// A full bucket.
-    pub fn new(per_second: f64, now: Instant) -> Bucket {
-        Bucket {
+    pub fn new(per_second: f64, now: Instant) -> Rate {
+        Rate {
             per_second,
             tokens: capacity(per_second),
             at: now,
         }
     }
 
-    /// The rate that it was made for.
+    /// Tokens per second.
     pub fn per_second(&self) -> f64 {
         self.per_second
     }
@@ -74,20 +74,20 @@ mod tests {
     fn no_rate_is_too_low_to_wait_for() {
         for per_second in [f64::MIN_POSITIVE, 1e-300, 1e-20, 1e-9, 0.0002] {
             let start = Instant::now();
-            let mut bucket = Bucket::new(per_second, start);
-            assert!(bucket.take(start));
-            let next = bucket.next(start).unwrap();
+            let mut rate = Rate::new(per_second, start);
+            assert!(rate.take(start));
+            let next = rate.next(start).unwrap();
             assert!(
                 next > start && next <= start + 2 * LONGEST_WAIT,
                 "{per_second}"
             );
-            assert!(!bucket.take(next), "{per_second}");
+            assert!(!rate.take(next), "{per_second}");
         }
         let start = Instant::now();
-        let mut bucket = Bucket::new(0.0002, start);
-        bucket.take(start);
-        let second = bucket.next(bucket.next(start).unwrap()).unwrap();
-        assert!(bucket.take(second), "after 5000 s");
+        let mut rate = Rate::new(0.0002, start);
+        rate.take(start);
+        let second = rate.next(rate.next(start).unwrap()).unwrap();
+        assert!(rate.take(second), "after 5000 s");
     }
 
     proptest! {
@@ -95,16 +95,16 @@ mod tests {
         fn the_rate_is_kept_and_used(per_second in 0.01..5000.0f64, seconds in 1..100u32) {
             let start = Instant::now();
             let end = start + Duration::from_secs(1) * seconds;
-            let mut bucket = Bucket::new(per_second, start);
+            let mut rate = Rate::new(per_second, start);
             let (mut now, mut taken) = (start, 0u32);
             while now < end && taken < 20_000 {
-                match bucket.next(now) {
+                match rate.next(now) {
                     Some(next) => {
-                        prop_assert!(!bucket.take(now));
+                        prop_assert!(!rate.take(now));
                         now = next;
                     }
                     None => {
-                        prop_assert!(bucket.take(now));
+                        prop_assert!(rate.take(now));
                         taken += 1;
                     }
                 }

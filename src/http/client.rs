@@ -15,18 +15,9 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Timeout};
 
-use super::retry::parse_retry_after;
-use super::{Answer, Failure, FailureKind, Reply};
-
-mod resolver;
-
-use resolver::{CheckedResolver, PrivateAddress};
-
-/// So much of a body is read; the connection is closed if there is more.
-pub const MOST_READ: usize = 64 * 1024;
-
-/// So much of a body is kept in `s2s.attempt`.
-pub const MOST_KEPT: usize = 2048;
+use super::resolver::{CheckedResolver, PrivateAddress};
+use crate::delivery::reply::{Answer, Failure, FailureKind, MOST_READ, Reply};
+use crate::delivery::retry::parse_retry_after;
 
 /// What a client is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,14 +40,14 @@ pub struct Client(Agent);
 
 /// What the request of this thread is doing: only a request that was sent can have arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Resolving,
     Connecting,
     Sent,
 }
 
 thread_local! {
-    static PHASE: Cell<Phase> = const { Cell::new(Phase::Resolving) };
+    pub(super) static PHASE: Cell<Phase> = const { Cell::new(Phase::Resolving) };
 }
 
 impl Client {

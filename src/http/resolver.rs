@@ -11,8 +11,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::super::address::is_public;
-use super::{PHASE, Phase};
+use super::address::is_public;
+use super::client::{PHASE, Phase};
 
 /// How long a host's addresses are used without asking again.
 const KEPT: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use pgrx_ext::delivery::FailureKind::{self, Reset, TimedOutWaiting};
-use pgrx_ext::delivery::client::{Client, ClientSettings};
+use pgrx_ext::http::client::{Client, ClientSettings};
 
 use crate::liar::{Liar, Visit};
 use crate::support::{Answer, Receiver, wait_for};

@@ -1,0 +1,177 @@
+//! What the worker knows of one server: how much it may be sent, how it is, which of its callbacks
+//! wait in memory, and how far the queue is read.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use super::breaker::Breaker;
+use super::rate::Rate;
+use super::{Callback, Timestamp};
+
+/// Callbacks of a server that may be answered and not on record because another session has locked
+/// them.
+pub const MAX_LOCKED: usize = 64;
+
+/// How far the queue is read: up to this due time and number.
+pub type Position = (Timestamp, i64);
+
+/// Before all callbacks.
+pub const START: Position = (Timestamp(i64::MIN), 0);
+
+/// How much a server may be sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Requests at once; zero while it is paused.
+    pub max_in_flight: usize,
+    /// Requests per second, if there is a limit.
+    pub requests_per_second: Option<f64>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_in_flight: 16,
+            requests_per_second: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of a server that does not exist: its callbacks fail without a request.
+    pub const NONE: Limits = Limits {
+        max_in_flight: usize::MAX,
+        requests_per_second: None,
+    };
+
+    /// Those of a server that is sent nothing, and of which nothing is read.
+    pub const PAUSED: Limits = Limits {
+        max_in_flight: 0,
+        requests_per_second: None,
+    };
+}
+
+/// Stands for an action and a transaction id. Two that fall together only wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TransactionIdHash(u64);
+
+impl TransactionIdHash {
+    pub(super) fn of(callback: &Callback) -> TransactionIdHash {
+        let mut hasher = DefaultHasher::new();
+        (callback.action, &callback.transaction_id).hash(&mut hasher);
+        TransactionIdHash(hasher.finish())
+    }
+}
+
+/// One server.
+#[derive(Debug)]
+pub struct Lane {
+    pub(super) limits: Limits,
+    pub(super) rate: Option<Rate>,
+    pub(super) breaker: Breaker,
+    pub(super) waiting: VecDeque<(TransactionIdHash, Callback)>,
+    /// The highest number that has waited since nothing waited.
+    highest: i64,
+    /// Requests on the wire.
+    pub(super) in_flight: usize,
+    /// Transaction ids with a callback that is sent and not yet on record.
+    pub(super) busy: HashSet<TransactionIdHash>,
+    /// The numbers of those that are answered and cannot be recorded because another session has
+    /// locked them.
+    pub(super) locked: HashSet<i64>,
+    read_up_to: Position,
+    /// There may be more to read.
+    has_more: bool,
+}
+
+impl Lane {
+    pub(super) fn new(limits: Limits, now: Instant) -> Lane {
+        let mut lane = Lane {
+            limits,
+            rate: None,
+            breaker: Breaker::default(),
+            waiting: VecDeque::new(),
+            highest: i64::MIN,
+            in_flight: 0,
+            busy: HashSet::new(),
+            locked: HashSet::new(),
+            read_up_to: START,
+            has_more: true,
+        };
+        lane.set_limits(limits, now);
+        lane
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits, now: Instant) {
+        self.limits = limits;
+        if self.rate.as_ref().map(Rate::per_second) != limits.requests_per_second {
+            self.rate = limits
+                .requests_per_second
+                .map(|per_second| Rate::new(per_second, now));
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.limits.max_in_flight == 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.busy.is_empty()
+    }
+
+    /// Lets a callback wait: after the others, but before later ones of its transaction id.
+    pub(super) fn wait(&mut self, callback: Callback) {
+        if self.waiting.is_empty() {
+            self.highest = i64::MIN;
+        }
+        let hash = TransactionIdHash::of(&callback);
+        let is_later = |(other, waiting): &(TransactionIdHash, Callback)| {
+            *other == hash && waiting.id > callback.id
+        };
+        // Nearly always it is the last, and there is nothing to look through.
+        let index = match callback.id > self.highest {
+            true => None,
+            false => self.waiting.iter().position(is_later),
+        };
+        self.highest = self.highest.max(callback.id);
+        let index = index.unwrap_or(self.waiting.len());
+        self.waiting.insert(index, (hash, callback));
+    }
+
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.in_flight < self.breaker.at_once(self.limits.max_in_flight, now)
+            && self.locked.len() < MAX_LOCKED
+    }
+
+    pub(super) fn has_token(&self, now: Instant) -> bool {
+        self.rate
+            .as_ref()
+            .is_none_or(|rate| rate.next(now).is_none())
+    }
+
+    /// The index of the first waiting callback whose transaction id is not busy. An earlier one of
+    /// the same transaction id would stand before it, so their order is kept.
+    pub(super) fn first_free(&self) -> Option<usize> {
+        self.waiting
+            .iter()
+            .position(|(hash, _)| !self.busy.contains(hash))
+    }
+
+    /// Where to go on reading, if fewer than `threshold` callbacks wait and there may be more.
+    pub(super) fn read_from(&self, threshold: usize) -> Option<Position> {
+        let is_wanted = self.has_more && !self.is_paused() && self.waiting.len() < threshold;
+        is_wanted.then_some(self.read_up_to)
+    }
+
+    /// Lets the next reading start there, if it would start later.
+    pub(super) fn rewind(&mut self, to: Position) {
+        self.read_up_to = self.read_up_to.min(to);
+        self.has_more = true;
+    }
+
+    /// The queue is read up to here, at least; after that there may be more or not.
+    pub(super) fn advance(&mut self, to: Position, has_more: bool) {
+        self.read_up_to = self.read_up_to.max(to);
+        self.has_more = has_more;
+    }
+}

@@ -1,0 +1,214 @@
+//! What to read next: which servers, from where, and how many callbacks of each.
+//!
+//! Each server's callbacks are read in the order in which they are due, up to a window full of
+//! them, and then from where the last reading ended. A reading starts earlier:
+//!
+//! - at the earliest due time of what was committed since the last one, which shared memory keeps,
+//! - at the start if servers, or callbacks that may wait in memory, were changed; if the clock was
+//!   set back; while database transactions are prepared; once a minute; and for one server if a
+//!   callback is gone that may have held others.
+//!
+//! Whoever commits counts the calls up and may wake the worker; a reading answers the calls that
+//! were counted before it began.
+
+use std::collections::HashMap;
+
+use super::lane::{Lane, Position, START};
+use super::scheduler::Scheduler;
+use super::{Callback, Timestamp};
+
+/// Callbacks that wait in memory, of all servers together.
+const WINDOW: usize = 4000;
+
+/// Bounds of each server's part of it, which is what is read of a server at once.
+const SERVER_WINDOW: (usize, usize) = (20, 500);
+
+/// Of which servers more is read although nothing happened: those of which less than this part of a
+/// window waits.
+const RUNS_DRY: usize = 4;
+
+/// What sessions asked for, as it is when a reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// How often to look at the queue.
+    pub wakes: u64,
+    /// How often to read servers and queue anew.
+    pub reloads: u64,
+}
+
+/// What a reading is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    calls: Calls,
+    /// Servers are read anew.
+    pub reads_servers: bool,
+    /// Database transactions may be prepared.
+    pub looks_for_prepared: bool,
+}
+
+/// Which callbacks to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Servers, and the positions after which to read.
+    pub after: Vec<(String, Position)>,
+    /// How many callbacks of each.
+    pub limit: usize,
+    /// The servers whose next callback counts.
+    pub active: Vec<String>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Found {
+    /// The time of the reading: what is due later was not looked at.
+    pub at: Timestamp,
+    /// Callbacks that are due.
+    pub due: Vec<Callback>,
+    /// When the next is due that is not due yet.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What was read so far.
+#[derive(Debug)]
+pub struct Reading {
+    /// The wake-up calls that the last reading answered; `None` before the first.
+    seen_wakes: Option<u64>,
+    /// The same for calls to read anew; `None`: everything is to be read anew.
+    seen_reloads: Option<u64>,
+    /// When the last reading was, by the clock of what is queued.
+    read_at: Timestamp,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading {
+            seen_wakes: None,
+            seen_reloads: None,
+            read_at: START.0,
+        }
+    }
+}
+
+impl Reading {
+    /// The wake-up calls that are answered.
+    pub fn seen_wakes(&self) -> Option<u64> {
+        self.seen_wakes
+    }
+
+    /// Lets the next reading read everything anew.
+    pub fn start_over(&mut self) {
+        self.seen_reloads = None;
+    }
+
+    /// Whether there is anything to read. Commits are not answered before the worker `is_rested`.
+    pub fn is_needed(&self, calls: Calls, is_rested: bool, scheduler: &Scheduler) -> bool {
+        (is_rested && Some(calls.wakes) != self.seen_wakes)
+            || Some(calls.reloads) != self.seen_reloads
+            || self.runs_dry(scheduler)
+    }
+
+    /// Whether there is more to read of a server, and what waits of it runs dry.
+    pub fn runs_dry(&self, scheduler: &Scheduler) -> bool {
+        let threshold = window(scheduler) / RUNS_DRY;
+        let runs_dry = |lane: &Lane| lane.read_from(threshold).is_some();
+        scheduler.lanes.values().any(runs_dry)
+    }
+
+    /// Begins a reading. `earliest` is the earliest due time of what was committed since the last
+    /// one began; `maybe_prepared`, whether a database transaction was prepared.
+    pub fn begin(
+        &self,
+        calls: Calls,
+        earliest: Timestamp,
+        maybe_prepared: bool,
+        is_safety_look: bool,
+        scheduler: &mut Scheduler,
+    ) -> Plan {
+        let is_asked_anew = Some(calls.reloads) != self.seen_reloads;
+        let looks_for_prepared = maybe_prepared || is_safety_look;
+        let from = match is_asked_anew || looks_for_prepared {
+            true => START,
+            false => (earliest, 0),
+        };
+        rewind_all(scheduler, from);
+        Plan {
+            calls,
+            reads_servers: is_asked_anew || is_safety_look,
+            looks_for_prepared,
+        }
+    }
+
+    /// Which callbacks to read.
+    pub fn query(&self, scheduler: &Scheduler) -> Query {
+        let limit = window(scheduler);
+        let lanes = scheduler.lanes.iter();
+        let after = lanes
+            .clone()
+            .filter_map(|(server, lane)| Some((server.clone(), lane.read_from(limit)?)));
+        let active = lanes.filter(|(_, lane)| !lane.is_paused());
+        Query {
+            limit,
+            after: after.collect(),
+            active: active.map(|(server, _)| server.clone()).collect(),
+        }
+    }
+
+    /// Takes over what was read.
+    pub fn take(&mut self, query: Query, found: Found, scheduler: &mut Scheduler) {
+        let mut last: HashMap<String, (usize, Position)> = query
+            .after
+            .into_iter()
+            .map(|(server, _)| (server, (0, START)))
+            .collect();
+        for callback in found.due {
+            if let Some((count, position)) = last.get_mut(&callback.server) {
+                *count += 1;
+                *position = (*position).max((callback.due_at, callback.id));
+            }
+            scheduler.offer(callback);
+        }
+        for (server, (count, position)) in last {
+            if let Some(lane) = scheduler.lanes.get_mut(&server) {
+                // If there is no more, all that is due by now was seen. What commits later and was
+                // due before makes the next reading start earlier.
+                match count >= query.limit {
+                    true => lane.advance(position, true),
+                    false => lane.advance((found.at, i64::MAX), false),
+                }
+            }
+        }
+        if found.at < self.read_at {
+            // By the clock as it is now, what is due may lie before the positions.
+            rewind_all(scheduler, START);
+        }
+        self.read_at = found.at;
+    }
+
+    /// The reading is done, or failed: then nobody knows what was to be read, and the next one
+    /// starts over.
+    pub fn end(&mut self, plan: Plan, is_done: bool) {
+        match is_done {
+            true => {
+                self.seen_wakes = Some(plan.calls.wakes);
+                self.seen_reloads = Some(plan.calls.reloads);
+            }
+            false => self.start_over(),
+        }
+    }
+}
+
+/// How many callbacks of each server may wait.
+fn window(scheduler: &Scheduler) -> usize {
+    let (least, most) = SERVER_WINDOW;
+    (WINDOW / scheduler.lanes.len().max(1)).clamp(least, most)
+}
+
+fn rewind_all(scheduler: &mut Scheduler, to: Position) {
+    scheduler
+        .lanes
+        .values_mut()
+        .for_each(|lane| lane.rewind(to));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Rows of the queue, as the worker reads them.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use pgrx::datum::{JsonB, TimestampWithTimeZone};
+use pgrx::prelude::*;
+use pgrx::spi::{self, SpiHeapTupleData};
+
+use crate::callback::Action;
+use crate::delivery::reading::{Found, Query};
+use crate::delivery::{Callback, Timestamp};
+use crate::pg::sys::spi::run;
+use crate::pg::sys::transaction;
+
+/// Callbacks that are due, and when the next one is.
+pub fn due(query: &Query) -> spi::Result<Found> {
+    Spi::connect(|client| {
+        let mut found = Found {
+            at: transaction::start(),
+            due: Vec::new(),
+            next_due: None,
+        };
+        if !query.after.is_empty() {
+            let column = query.after.iter();
+            let arguments = [
+                column
+                    .clone()
+                    .map(|(server, _)| server.as_str())
+                    .collect::<Vec<_>>()
+                    .into(),
+                column
+                    .clone()
+                    .map(|(_, (due_at, _))| timestamptz(*due_at))
+                    .collect::<Vec<_>>()
+                    .into(),
+                column.map(|(_, (_, id))| *id).collect::<Vec<_>>().into(),
+                (query.limit as i64).into(),
+            ];
+            let sql = include_str!("../../../sql/runtime/read_due.sql");
+            for row in run(client, sql, &arguments)? {
+                found.due.push(callback(&row)?);
+            }
+        }
+        let active: Vec<&str> = query.active.iter().map(String::as_str).collect();
+        let sql = include_str!("../../../sql/runtime/next_due.sql");
+        let next: Option<TimestampWithTimeZone> =
+            run(client, sql, &[active.into()])?.first().get_one()?;
+        found.next_due = next.map(timestamp);
+        Ok(found)
+    })
+}
+
+/// The names of servers that callbacks are queued for.
+pub fn servers() -> spi::Result<Vec<String>> {
+    Spi::connect(|client| {
+        let sql = include_str!("../../../sql/runtime/queued_servers.sql");
+        run(client, sql, &[])?
+            .map(|row| Ok(row.get(1)?.unwrap_or_default()))
+            .collect()
+    })
+}
+
+/// Whether database transactions of this database are prepared.
+pub fn any_prepared() -> spi::Result<bool> {
+    Spi::connect(|client| {
+        let sql = include_str!("../../../sql/runtime/any_prepared.sql");
+        let any = run(client, sql, &[])?.first().get_one()?;
+        Ok(any.unwrap_or(false))
+    })
+}
+
+/// One row of the queue, with the columns of `sql/runtime/read_due.sql`.
+pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
+    let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
+    let time = |column| -> spi::Result<Timestamp> {
+        let time: Option<TimestampWithTimeZone> = row.get(column)?;
+        Ok(time.map_or(Timestamp::INFINITY, timestamp))
+    };
+    let parameters = match row.get::<JsonB>(6)? {
+        Some(JsonB(serde_json::Value::Object(object))) => object
+            .into_iter()
+            .map(|(name, value)| match value {
+                serde_json::Value::String(text) => (name, text),
+                other => (name, other.to_string()),
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    Ok(Callback {
+        id: row.get(1)?.unwrap_or_default(),
+        server: text(2)?,
+        action: Action::from_name(&text(3)?).unwrap_or(Action::Lead),
+        transaction_id: text(4)?,
+        click_id: row.get(5)?,
+        parameters,
+        created_at: time(7)?,
+        due_at: time(8)?,
+        attempts: row
+            .get::<i32>(9)?
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
+    })
+}
+
+/// A `timestamptz` as plain data.
+pub fn timestamp(time: TimestampWithTimeZone) -> Timestamp {
+    Timestamp(time.into_inner())
+}
+
+/// The same the other way round.
+pub fn timestamptz(time: Timestamp) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(time.0).unwrap_or(match time.0 < 0 {
+        true => TimestampWithTimeZone::negative_infinity(),
+        false => TimestampWithTimeZone::positive_infinity(),
+    })
+}
