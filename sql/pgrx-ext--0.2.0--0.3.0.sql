@@ -1,6 +1,74 @@
 -- From 0.2.0 to 0.3.0: everything that a fresh 0.3.0 has and 0.2.0 had not, in the same words.
 -- What users and their tables may depend on is replaced where it stands, never dropped.
 
+-- The rule that keeps the callbacks of a transaction id in order has a name.
+create view s2s.holding as
+select server, action, transaction_id, id
+from s2s.queue
+where attempts > 0 or due_at = 'infinity';
+
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on column s2s.holding.server is 'the foreign server';
+comment on column s2s.holding.action is 'what is reported';
+comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
+comment on column s2s.holding.id is 'number of the callback';
+
+create or replace view s2s.callback as
+select q.id,
+       q.server,
+       q.action,
+       q.transaction_id,
+       q.click_id,
+       q.parameters,
+       last_attempt.url,
+       case
+           when q.due_at = 'infinity' then 'parked'
+           when holding.id is not null then 'held'
+           when q.attempts > 0 then 'retrying'
+           else 'waiting'
+       end as status,
+       case when q.due_at < 'infinity' then holding.id end as held_by,
+       q.attempts,
+       q.created_at,
+       null::timestamptz as finished_at,
+       q.last_error
+from s2s.queue q
+left join lateral (
+    select a.url from s2s.attempt a where a.callback_id = q.id order by a.id desc limit 1
+) last_attempt on true
+left join lateral (
+    select h.id
+    from s2s.holding h
+    where h.server = q.server and h.action = q.action and h.transaction_id = q.transaction_id
+      and h.id < q.id
+    order by h.id
+    limit 1
+) holding on true
+union all
+select a.callback_id,
+       a.server,
+       a.action,
+       a.transaction_id,
+       a.click_id,
+       null::jsonb,
+       coalesce(a.url, (
+           select e.url from s2s.attempt e
+           where e.callback_id = a.callback_id and e.url is not null order by e.id desc limit 1
+       )),
+       a.verdict::text,
+       null::bigint,
+       a.attempt,
+       a.created_at,
+       a.started_at + a.duration,
+       case when a.verdict = 'delivered' then null else a.message end
+from s2s.attempt a
+where a.verdict in ('delivered', 'cancelled')
+  and not exists (
+      select from s2s.attempt later
+      where later.callback_id = a.callback_id and later.id > a.id and later.verdict in ('delivered', 'cancelled')
+  )
+  and not exists (select from s2s.queue q where q.id = a.callback_id);
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

@@ -427,8 +427,20 @@ comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it 
 comment on column s2s.queue.attempts is 'number of attempts so far';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 
--- The callbacks that hold later ones of their transaction id: those that are being retried or parked. An
--- expression, not a function: a role that may not execute it could not insert.
+-- Callbacks of a transaction id are delivered in order: one that was tried, or is parked, holds the later
+-- ones of the same server and action. The index has the same condition, to be used for the view. (It is
+-- no function: a role that may not execute it could not insert.)
+create view s2s.holding as
+select server, action, transaction_id, id
+from s2s.queue
+where attempts > 0 or due_at = 'infinity';
+
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on column s2s.holding.server is 'the foreign server';
+comment on column s2s.holding.action is 'what is reported';
+comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
+comment on column s2s.holding.id is 'number of the callback';
+
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
     where attempts > 0 or due_at = 'infinity';
 
@@ -511,11 +523,11 @@ left join lateral (
     select a.url from s2s.attempt a where a.callback_id = q.id order by a.id desc limit 1
 ) last_attempt on true
 left join lateral (
-    select e.id
-    from s2s.queue e
-    where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
-      and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
-    order by e.id
+    select h.id
+    from s2s.holding h
+    where h.server = q.server and h.action = q.action and h.transaction_id = q.transaction_id
+      and h.id < q.id
+    order by h.id
     limit 1
 ) holding on true
 union all

@@ -18,8 +18,9 @@ cross join lateral (
       and (q.due_at, q.id) > (after.due_at, after.id)
       and q.due_at <= pg_catalog.now()
       and not exists (
-          select from s2s.queue e
-          where s2s.holds(e, q)
+          select from s2s.holding h
+          where h.server = q.server and h.action = q.action
+            and h.transaction_id = q.transaction_id and h.id < q.id
           offset 0)
     order by q.due_at, q.id
     limit $4

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 
 use pgrx::datum::{JsonB, TimestampWithTimeZone};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::{self, SpiHeapTupleData};
 
 use crate::callback::Action;
 use crate::delivery::reading::{Found, Query};
 use crate::delivery::{Callback, Timestamp};
+use crate::pg::sys::catalog;
 use crate::pg::sys::spi::run;
 use crate::pg::sys::transaction;
 
@@ -38,7 +40,12 @@ pub fn due(query: &Query) -> spi::Result<Found> {
                 column.map(|(_, (_, id))| *id).collect::<Vec<_>>().into(),
                 (query.limit as i64).into(),
             ];
-            let sql = include_str!("../../../sql/runtime/read_due.sql");
+            let sql = match catalog::relation_oid(c"holding") {
+                pg_sys::Oid::INVALID => {
+                    include_str!("../../../sql/runtime/read_due_before_0_3.sql")
+                }
+                _ => include_str!("../../../sql/runtime/read_due.sql"),
+            };
             for row in run(client, sql, &arguments)? {
                 found.due.push(callback(&row)?);
             }

@@ -12,9 +12,9 @@ select q.id
 from s2s.queue q
 where q.server = 'games_nl' and q.due_at <= now()
   and not exists (
-      select from s2s.queue e
-      where e.server = q.server and e.action = q.action and e.transaction_id = q.transaction_id
-        and e.id < q.id and (e.attempts > 0 or e.due_at = 'infinity')
+      select from s2s.holding h
+      where h.server = q.server and h.action = q.action and h.transaction_id = q.transaction_id
+        and h.id < q.id
       offset 0);
 select query, count(*) filter (where line like '%Scan using queue_holding %') as by_index,
        count(*) filter (where line like '%Index Cond: %server = %action = %transaction_id = %id < %') as by_all_columns
