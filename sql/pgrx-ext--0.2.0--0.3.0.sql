@@ -69,6 +69,15 @@ where a.verdict in ('delivered', 'cancelled')
   )
   and not exists (select from s2s.queue q where q.id = a.callback_id);
 
+-- One function of the library validates the options of every network, whose name is in that of the SQL
+-- function.
+create or replace function s2s.tradetracker_validator(options text[], catalog oid) returns void
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
+create or replace function s2s.linktrust_validator(options text[], catalog oid) returns void
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
+create or replace function s2s.postback_validator(options text[], catalog oid) returns void
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

@@ -279,19 +279,19 @@ comment on function s2s.edit_url is 'the URL that edits a transaction at a serve
 -- CREATE SERVER keeps and checks an account; nothing can be selected from it.
 
 create function s2s.tradetracker_validator(options text[], catalog oid) returns void
-    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'tradetracker_validator_wrapper';
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
 comment on function s2s.tradetracker_validator is 'checks the options of TradeTracker servers';
 create foreign data wrapper tradetracker validator s2s.tradetracker_validator;
 comment on foreign data wrapper tradetracker is 'TradeTracker: servers are campaigns, for leads and sales';
 
 create function s2s.linktrust_validator(options text[], catalog oid) returns void
-    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'linktrust_validator_wrapper';
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
 comment on function s2s.linktrust_validator is 'checks the options of LinkTrust servers and their passwords';
 create foreign data wrapper linktrust validator s2s.linktrust_validator;
 comment on foreign data wrapper linktrust is 'LinkTrust: servers are tracking URLs, for edits of transactions';
 
 create function s2s.postback_validator(options text[], catalog oid) returns void
-    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'postback_validator_wrapper';
+    language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
 comment on function s2s.postback_validator is 'checks the URL templates of postback servers';
 create foreign data wrapper postback validator s2s.postback_validator;
 comment on foreign data wrapper postback is 'any other network, by URL templates';

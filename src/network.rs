@@ -2,7 +2,7 @@
 //!
 //! A server is one account at a network: a PostgreSQL foreign server. A network is a file below
 //! with a [`Network`] and an [`Account`], a line in [`Network::ALL`], and a foreign-data wrapper in
-//! `sql/networks.sql`.
+//! `sql/pgrx-ext.sql`.
 
 use std::any::Any;
 use std::fmt;

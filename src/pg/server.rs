@@ -12,26 +12,8 @@ use crate::pg::error::PgResult;
 use crate::pg::sys::foreign_server::{self, CalledAs, ForeignServer, is_superuser};
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 
-/// Validator of the wrapper `tradetracker`.
-#[pg_extern(sql = false)]
-fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&tradetracker::NETWORK, &options, catalog)?)
-}
-
-/// Validator of the wrapper `linktrust`.
-#[pg_extern(sql = false)]
-fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&linktrust::NETWORK, &options, catalog)?)
-}
-
-/// Validator of the wrapper `postback`.
-#[pg_extern(sql = false)]
-fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&postback::NETWORK, &options, catalog)?)
-}
-
-/// Validator of the wrapper of any other network, found by the name of the SQL function:
-/// `create function s2s.NETWORK_validator(text[], oid) … as 'MODULE_PATHNAME', 'network_validator_wrapper'`.
+/// Validator of a network's wrapper: the SQL function is called as the network, with `_validator` at
+/// the end.
 #[pg_extern(sql = false)]
 fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs) -> PgResult<()> {
     let CalledAs(name) = name;
@@ -42,6 +24,23 @@ fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs)
             .hint("Such functions are called as their network, with _validator at the end.")
     })?;
     Ok(validate(network, &options, catalog)?)
+}
+
+// Up to 0.2.0 each network had a function of its own, which databases call until they are updated.
+
+#[pg_extern(sql = false)]
+fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(&tradetracker::NETWORK, &options, catalog)?)
+}
+
+#[pg_extern(sql = false)]
+fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(&linktrust::NETWORK, &options, catalog)?)
+}
+
+#[pg_extern(sql = false)]
+fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
+    Ok(validate(&postback::NETWORK, &options, catalog)?)
 }
 
 /// Checks the options of an object in `catalog`: a wrapper, server or user mapping.
