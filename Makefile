@@ -35,6 +35,8 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy $(PURE) --all-targets -- -D warnings
 	cargo clippy $(FULL) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(PURE) --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(FULL) --no-deps --document-private-items
 	cargo test $(PURE)
 	cargo test $(FULL) --test regress --test cluster
 
