@@ -1,5 +1,7 @@
-//! Upgrades, copies of a database, and what is kept for how long.
+//! Upgrades, copies of a database, what is kept for how long, and what administrators do meanwhile.
 
+mod lifecycle;
 mod replication;
 mod retention;
+mod runtime_sql;
 pub mod upgrade;

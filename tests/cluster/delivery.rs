@@ -2,11 +2,13 @@
 
 mod arguments;
 mod bulk;
+mod changes;
 mod click_ids;
 mod commit;
-mod engine;
 mod foreign_tables;
 mod insertion;
 mod linktrust;
 mod networks;
 mod prepared;
+mod retries;
+mod servers;
