@@ -406,7 +406,7 @@ create table s2s.queue (
     due_at timestamptz not null default pg_catalog.clock_timestamp(),
     attempts integer not null default 0,
     last_error text,
-    -- One index serves reading, recording and identity, since every index slows whoever inserts. The
+    -- One index serves reading, recording and identity, since every index slows insertion. The
     -- worker reads each server's callbacks in the order in which they are due, so that one server's
     -- backlog does not hide another's. `id` alone is unique, too.
     constraint queue_pkey primary key (server, due_at, id),

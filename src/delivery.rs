@@ -100,19 +100,19 @@ pub struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// Takes parameters apart, valid or not; [`Callback::parameters`] puts them together again.
-    pub fn of(action: Action, said: &'a Parameters<'_>) -> Columns<'a> {
-        let click_id = match said.get("click_id") {
+    pub fn of(action: Action, parameters: &'a Parameters<'_>) -> Columns<'a> {
+        let click_id = match parameters.get("click_id") {
             "" => None,
             text => ClickId::parse(text).ok(),
         };
-        let given = |name: &&&str| !said.get(name).is_empty();
+        let given = |name: &&&str| !parameters.get(name).is_empty();
         let identification = match action {
             Action::Lead | Action::Sale => "transaction_id",
             Action::Edit => IDENTIFICATIONS.iter().find(given).unwrap_or(&""),
         };
         let is_ambiguous =
             action == Action::Edit && IDENTIFICATIONS.iter().filter(given).count() > 1;
-        let whole = said.get(identification);
+        let whole = parameters.get(identification);
         let transaction_id = &whole[..whole.floor_char_boundary(MAX_TRANSACTION_ID)];
         let is_column = |name: &str| match name {
             "transaction_id" => !is_ambiguous && transaction_id == whole,
@@ -121,7 +121,10 @@ impl<'a> Columns<'a> {
         };
         Columns {
             transaction_id,
-            parameters: said.iter().filter(|(name, _)| !is_column(name)).collect(),
+            parameters: parameters
+                .iter()
+                .filter(|(name, _)| !is_column(name))
+                .collect(),
             click_id,
         }
     }
@@ -186,8 +189,8 @@ pub(crate) mod tests {
         assert_eq!(Timestamp(9).until(Timestamp(5)), Duration::ZERO);
     }
 
-    fn stored(action: Action, said: &Parameters) -> Callback {
-        let columns = Columns::of(action, said);
+    fn stored(action: Action, parameters: &Parameters) -> Callback {
+        let columns = Columns::of(action, parameters);
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         Callback {
             action,
@@ -197,8 +200,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn sorted(said: &Parameters) -> Vec<(String, String)> {
-        let mut all: Vec<_> = said
+    fn sorted(parameters: &Parameters) -> Vec<(String, String)> {
+        let mut all: Vec<_> = parameters
             .iter()
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .collect();
@@ -263,8 +266,8 @@ pub(crate) mod tests {
                 0..7,
             ),
         ) {
-            let said: Parameters = texts.into_iter().collect();
-            prop_assert_eq!(sorted(&stored(action, &said).parameters()), sorted(&said));
+            let parameters: Parameters = texts.into_iter().collect();
+            prop_assert_eq!(sorted(&stored(action, &parameters).parameters()), sorted(&parameters));
         }
     }
 }

@@ -18,7 +18,7 @@ use super::Timestamp;
 const SAFETY_LOOK: Duration = Duration::from_secs(60);
 
 /// Between two looks at the queue while database transactions are prepared: COMMIT PREPARED wakes
-/// nobody.
+/// no worker.
 const PREPARED_LOOK: Duration = Duration::from_secs(1);
 
 /// The rest after a reading, in times that it took: when commits come thick and fast, one reading
@@ -50,7 +50,7 @@ pub struct Alarms {
     safety_look: Instant,
     rested: Instant,
     expiry: Instant,
-    /// Not before may it be said again that attempts cannot be deleted.
+    /// The next warning that attempts cannot be deleted comes no earlier.
     expiry_warning: Instant,
     /// Failures in a row.
     failures: u32,
@@ -82,12 +82,12 @@ impl Alarms {
         }
     }
 
-    /// Whether the queue is to be read although nobody asks.
+    /// Whether it is time to read the queue without a call.
     pub fn is_look_due(&self, now: Instant) -> bool {
         now >= self.next_look.min(self.safety_look)
     }
 
-    /// Whether servers and queue are to be read anew although nobody asks.
+    /// Whether it is time to read servers and queue anew without a call.
     pub fn is_safety_look_due(&self, now: Instant) -> bool {
         now >= self.safety_look
     }

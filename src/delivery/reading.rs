@@ -8,8 +8,8 @@
 //!   set back; while database transactions are prepared; once a minute; and for one server if a
 //!   callback is gone that may have held others.
 //!
-//! Whoever commits counts the calls up and may wake the worker; a reading answers the calls that
-//! were counted before it began.
+//! A commit increments a count of calls and may wake the worker; a reading answers the calls counted
+//! before it began.
 
 use std::collections::HashMap;
 
@@ -184,8 +184,7 @@ impl Reading {
         self.read_at = found.at;
     }
 
-    /// The reading is done, or failed: then nobody knows what was to be read, and the next one
-    /// starts over.
+    /// Ends a reading. After a failure the next one starts over: what was to be read is unknown.
     pub fn end(&mut self, plan: Plan, is_done: bool) {
         match is_done {
             true => {

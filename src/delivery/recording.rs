@@ -1,7 +1,7 @@
 //! Attempts that are not on record yet: those to record now, and those whose callbacks another
 //! session has locked.
 //!
-//! Nobody knows when the locks will go. So these are kept apart, and are tried again after pauses
+//! When the locks go is unknown. So these are kept apart, and are tried again after pauses
 //! that double from 100 ms to 5 s.
 
 use std::time::{Duration, Instant};

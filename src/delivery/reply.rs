@@ -46,7 +46,7 @@ pub enum FailureKind {
     NameResolution,
     /// Every address of the host is one that we do not call.
     AddressRefused,
-    /// Nobody listens there.
+    /// No process listens there.
     ConnectionRefused,
     /// The connection could not be made.
     Connecting,

@@ -76,13 +76,13 @@ impl Client {
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
         let resolver = CheckedResolver::new(settings.allow_private_addresses);
-        let connector = DefaultConnector::new().chain(Watch);
+        let connector = DefaultConnector::new().chain(MarkSent);
         Ok(Client(Agent::with_parts(config, connector, resolver)))
     }
 
     /// Sends a GET request, once, and reads the answer.
     ///
-    /// If a kept connection breaks before an answer comes, nobody knows whether the request
+    /// If a kept connection breaks before an answer comes, it is unknown whether the request
     /// arrived, so it is not sent again here: that is an ambiguous failure.
     pub fn get(&self, url: &str) -> Reply {
         PHASE.set(Phase::Resolving);
@@ -161,24 +161,24 @@ fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {
 /// ureq resolves the host's name for every request, but asks the connectors only if its pool has
 /// no connection; so it is the connection that tells when a request is sent.
 #[derive(Debug)]
-struct Watch;
+struct MarkSent;
 
-impl<In: Transport> Connector<In> for Watch {
-    type Out = Watched<In>;
+impl<In: Transport> Connector<In> for MarkSent {
+    type Out = Marking<In>;
 
     fn connect(
         &self,
         _: &ConnectionDetails,
         connection: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
-        Ok(connection.map(Watched))
+        Ok(connection.map(Marking))
     }
 }
 
 #[derive(Debug)]
-struct Watched<In>(In);
+struct Marking<In>(In);
 
-impl<In: Transport> Transport for Watched<In> {
+impl<In: Transport> Transport for Marking<In> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.0.buffers()
     }

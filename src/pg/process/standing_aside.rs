@@ -2,7 +2,7 @@
 //!
 //! Such a [`command`] waits five seconds for other sessions to leave the database, then fails. A
 //! hook takes the lock on the database that the command is about to take, and terminates the worker
-//! first. PostgreSQL lets nobody connect past that lock, and releases it when the database transaction
+//! first. PostgreSQL lets no session connect past that lock, and releases it when the database transaction
 //! ends in any way; the launcher starts no worker while it is held. So nothing here has to be undone,
 //! whether the command succeeds, fails, is cancelled, or its session dies.
 //!

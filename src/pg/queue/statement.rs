@@ -57,7 +57,7 @@ fn begin_statement() {
     FIRING.with_borrow_mut(|firing| firing.push(statement));
 }
 
-/// Runs only if no trigger raised an error; else the end of the transaction or subtransaction clears
+/// Runs only if no trigger raised an error; else the end of the database transaction or subtransaction clears
 /// up.
 fn end_statement() {
     if FIRING.with_borrow(|firing| firing.last().is_some_and(|last| last.bulk.is_some())) {

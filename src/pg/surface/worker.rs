@@ -125,7 +125,7 @@ fn server_occupation() -> TableIterator<
     }))
 }
 
-/// Starts the worker when the transaction commits: the last step of CREATE EXTENSION.
+/// Starts the worker when the database transaction commits: the last step of CREATE EXTENSION.
 #[pg_extern(sql = false)]
 fn start_worker() {
     wake::reload_at_commit();

@@ -13,7 +13,7 @@ use pgrx::spi::SpiClient;
 /// Rows of a batch.
 const BATCH_ROWS: i64 = 100;
 
-/// A query that is being read. After an error PostgreSQL closes it with the transaction or
+/// A query that is being read. After an error PostgreSQL closes it with the database transaction or
 /// subtransaction; otherwise [`Cursor::close`] does.
 pub struct Cursor<'a> {
     portal: pg_sys::Portal,

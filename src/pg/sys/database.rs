@@ -77,7 +77,7 @@ pub fn rows() -> Vec<pg_sys::FormData_pg_database> {
     rows
 }
 
-/// Whether a command has, or waits for, a database to itself, so that nobody can connect to it.
+/// Whether a command has, or waits for, a database to itself, so that no session can connect to it.
 #[allow(unsafe_code)]
 fn is_locked(database: pg_sys::Oid) -> bool {
     let tag = pg_sys::LOCKTAG {

@@ -1,7 +1,7 @@
 //! Whether a cached catalog look-up is still valid.
 //!
 //! PostgreSQL processes invalidation messages of other sessions at nearly any time: when it takes a
-//! lock, when a transaction starts. Invalidation callbacks only set a flag; whatever caches a
+//! lock, when a database transaction starts. Invalidation callbacks only set a flag; whatever caches a
 //! look-up checks it.
 
 use std::cell::{Cell, RefCell};

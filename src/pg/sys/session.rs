@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 /// The role that logged in, whoever the current user is.
 #[allow(unsafe_code)]
 pub fn session_user() -> String {
-    // SAFETY: a look-up in the catalogs, within the transaction of the statement; a name is
+    // SAFETY: a look-up in the catalogs, within a statement; a name is
     // NUL-terminated and in the current memory context.
     let name = unsafe {
         let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);

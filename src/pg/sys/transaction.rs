@@ -15,7 +15,7 @@ use crate::pg::error;
 /// process goes on. For a background worker, outside of other transactions.
 #[allow(unsafe_code)]
 pub fn transaction<T>(body: impl FnOnce() -> spi::Result<T>) -> Result<T, SqlError> {
-    // SAFETY: no transaction is open here; each one that starts is committed or aborted. What the
+    // SAFETY: no database transaction is open here; each one that starts is committed or aborted. What the
     // body borrows may be half-changed after an error: callers only pass what they then rebuild.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;

@@ -43,7 +43,7 @@ pub fn run_restricted_as<T>(owner: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
 }
 
 /// Restores the user and the settings when it is dropped: at the end, or when an error unwinds. The
-/// abort of the transaction or subtransaction then restores the same once more.
+/// abort of the database transaction or subtransaction then restores the same once more.
 struct SwitchedUser {
     user: pg_sys::Oid,
     security_context: i32,

@@ -43,7 +43,7 @@ pub struct Plan {
     columns: ReadColumns,
     /// The arguments that no row can be read by, as they are written; `""` if there are none.
     unread: String,
-    /// Whether it skips a row that names neither an affiliate to credit nor a transaction to edit.
+    /// Whether it skips a row that names neither an affiliate to credit nor a conversion to edit.
     skips_rows_without_subject: bool,
     /// The first problem with the mapping.
     problem: Option<Problem>,
@@ -87,7 +87,7 @@ impl Part {
 
 /// Whether a row can be reported.
 pub enum Validation {
-    /// It names neither an affiliate to credit nor a transaction to edit: it is skipped.
+    /// It names neither an affiliate to credit nor a conversion to edit: it is skipped.
     NoSubject,
     Valid,
     Invalid(Problem),
@@ -181,7 +181,7 @@ impl Plan {
         server.url(self.action, parameters).ok()
     }
 
-    /// Whether it is an organic customer, or an edit of a transaction that no network knows.
+    /// Whether it is an organic customer, or an edit of a conversion that no network knows.
     fn has_no_subject(&self, parameters: &Parameters) -> bool {
         match self.action {
             Action::Lead | Action::Sale => is_organic(parameters),

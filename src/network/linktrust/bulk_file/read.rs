@@ -80,7 +80,7 @@ fn columns_hint() -> String {
     )
 }
 
-/// The header's names as [`Row`] has them.
+/// The header's names as [`Cells`] has them.
 fn columns(header: &StringRecord) -> Result<StringRecord, Problem> {
     if !is_header(header) {
         let message = "the header has no column TransactionID, ClickID or MerchantreferenceID";
@@ -110,7 +110,7 @@ fn columns(header: &StringRecord) -> Result<StringRecord, Problem> {
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Row<'a> {
+struct Cells<'a> {
     transactionid: &'a str,
     clickid: &'a str,
     merchantreferenceid: &'a str,
@@ -122,7 +122,7 @@ struct Row<'a> {
     reason: &'a str,
 }
 
-impl Row<'_> {
+impl Cells<'_> {
     fn parameters(&self) -> Parameters<'static> {
         [
             ("transaction_id", self.transactionid),
@@ -184,7 +184,7 @@ impl Lines<'_> {
             true => self.record.deserialize(Some(&self.header)).ok(),
             false => None,
         };
-        row.map(|row: Row| row.parameters()).ok_or_else(|| {
+        row.map(|row: Cells| row.parameters()).ok_or_else(|| {
             let message = format!("the line has {fields} fields, the header {columns}");
             Problem::new(Class::InvalidParameter, message)
         })
