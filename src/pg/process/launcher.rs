@@ -23,7 +23,7 @@ use crate::pg::process::wake::{self, Board};
 use crate::pg::sys::database::{self, Access};
 use crate::pg::sys::process;
 
-/// The library's name: cargo-pgrx names it after the control file.
+/// The library's name as it is installed: the control file's.
 const LIBRARY: &str = "pgrx-ext";
 
 /// What workers are to `pg_stat_activity`.
