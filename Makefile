@@ -24,7 +24,8 @@ help: ## list the targets
 setup: ## install what is missing: PostgreSQL with its headers, clang
 	@bash tests/support/setup.sh
 
-build: setup ## build the extension's library
+build: ## build the extension's library
+	@bash tests/support/setup.sh build
 	cargo build $(FULL) --lib
 
 demo: setup ## run the manual's example in a throw-away cluster
@@ -55,8 +56,9 @@ fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=6
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	cargo bench $(FULL) --bench bench -- $(ONLY)
 
-install: setup ## build for release and install into PostgreSQL, below DESTDIR if that is set
-	cargo build --release $(FULL) --lib
+install: ## build for release and install into PostgreSQL, below DESTDIR if that is set
+	@bash tests/support/setup.sh build
+	cargo build --release $(FULL) --lib --target-dir target
 	$(SUDO) install -d '$(LIBRARIES)' '$(SCRIPTS)'
 	$(SUDO) install -m 755 target/release/libpgrx_ext.so '$(LIBRARIES)/pgrx-ext.so'
 	sed 's/@CARGO_VERSION@/$(VERSION)/' pgrx-ext.control > target/release/pgrx-ext.control

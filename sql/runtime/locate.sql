@@ -1,4 +1,4 @@
--- Where in the queue callbacks are now that are not where they were read; NULL: they have left it.
+-- The due times of callbacks that are not where they were read; NULL: they have left the queue.
 --
 -- $1, $2, $3: their numbers, servers, and when they were queued
 select t.callback_id, q.due_at

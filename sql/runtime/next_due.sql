@@ -1,4 +1,4 @@
--- When the next callback is due of those that are due later.
+-- The earliest due time in the future; parked callbacks have none.
 --
 -- $1: servers
 select pg_catalog.min(later.due_at)

@@ -1,9 +1,9 @@
 -- Callbacks that are due, in the order in which they are, without those that an earlier callback of
 -- their transaction id holds.
 --
--- A reading starts at a position so that it does not pass what was delivered and is not vacuumed
--- yet. now() can be looked up in the index, clock_timestamp() cannot. "offset 0" keeps the subquery
--- one: planned while nothing is parked, it would become an anti-join over all parked callbacks.
+-- A reading starts at a position, so that it skips the dead index entries of delivered callbacks.
+-- now() can be looked up in the index, clock_timestamp() cannot. "offset 0" keeps the subquery one:
+-- planned while nothing is parked, it would become an anti-join over all parked callbacks.
 --
 -- $1: servers
 -- $2, $3: for each, the due time and number after which to read

@@ -21,20 +21,20 @@ const SAFETY_LOOK: Duration = Duration::from_secs(60);
 /// no worker.
 const PREPARED_LOOK: Duration = Duration::from_secs(1);
 
-/// The rest after a reading, in times that it took: when commits come thick and fast, one reading
-/// answers many of them, and the processor is theirs meanwhile.
+/// The rest after a reading, as a multiple of its duration: under many small commits one reading
+/// answers many of them, and leaves the processor to them meanwhile.
 const REST: u32 = 4;
 
 /// The shortest and the longest rest: what a commit waits for it at most.
 const REST_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
 
-/// Between two batches of attempts that are too old.
+/// Pause between two batches of attempts that are too old.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// After attempts that are too old could not be deleted.
+/// Pause after a deletion that failed.
 const EXPIRY_RETRY: Duration = Duration::from_secs(600);
 
-/// Between two warnings of that.
+/// Least time between two warnings of that.
 const EXPIRY_WARNING: Duration = Duration::from_secs(3600);
 
 /// The pause after the first failure is twice this; it doubles with each further one.
@@ -64,7 +64,7 @@ pub enum Expiry {
     More,
     /// There are none left.
     Done,
-    /// It failed.
+    /// They could not be deleted.
     Failed,
 }
 
@@ -112,7 +112,7 @@ impl Alarms {
         self.failures > 0
     }
 
-    /// Servers were read.
+    /// Puts off the next safety look.
     pub fn servers_are_read(&mut self, now: Instant) {
         self.safety_look = now + SAFETY_LOOK;
     }
@@ -175,8 +175,8 @@ impl Alarms {
         self.failures = 0;
     }
 
-    /// How long to sleep: not at all if there `is_work`, else until the first alarm, of which
-    /// `others` are some too; but for the whole pause after a failure.
+    /// How long to sleep: zero if there `is_work`, else until the first alarm, `others` included; after
+    /// a failure at least for the rest of the pause.
     pub fn sleep(
         &self,
         now: Instant,

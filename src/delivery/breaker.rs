@@ -13,9 +13,9 @@
 //! Ill are transport failures and 5xx. A broken server gets one request at a time, after pauses
 //! that double from 1 s to 5 min.
 //!
-//! "Not now" is 429, and 503 with a `Retry-After`. So does a busy server, but a pause lasts as long
-//! as `Retry-After` says, up to 5 min, and the own pauses double only as long as nothing is well in
-//! between: while it mends, each success halves them. So what it allows goes out, and little more.
+//! "Not now" is 429, and 503 with a `Retry-After`. A busy server is probed likewise, after the pause that
+//! `Retry-After` asks for, up to 5 min. Without one, pauses double from 1 s; each success while it mends
+//! halves them. So what it allows goes out, and little more.
 
 use std::time::{Duration, Instant};
 

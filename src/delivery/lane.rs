@@ -1,5 +1,4 @@
-//! What the worker knows of one server: how much it may be sent, how it is, which of its callbacks
-//! wait in memory, and how far the queue is read.
+//! A foreign server's limits and health, its callbacks in memory, and how far its queue is read.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +8,7 @@ use super::breaker::Breaker;
 use super::rate::Rate;
 use super::{Callback, Timestamp};
 
-/// Callbacks of a server that may be answered and not on record because another session has locked
+/// Most callbacks of a server that are answered and not on record because another session has locked
 /// them.
 pub const MAX_LOCKED: usize = 64;
 
@@ -51,7 +50,7 @@ impl Limits {
     };
 }
 
-/// Stands for an action and a transaction id. Two that fall together only wait for each other.
+/// Hash of an action and a transaction id. Two with the same hash merely wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TransactionIdHash(u64);
 
@@ -63,14 +62,14 @@ impl TransactionIdHash {
     }
 }
 
-/// One server.
+/// What the scheduler and the readings know of one server.
 #[derive(Debug)]
 pub struct Lane {
     pub(super) limits: Limits,
     pub(super) rate: Option<Rate>,
     pub(super) breaker: Breaker,
     pub(super) waiting: VecDeque<(TransactionIdHash, Callback)>,
-    /// The highest number that has waited since nothing waited.
+    /// The highest number added since `waiting` was last empty.
     highest: i64,
     /// Requests on the wire.
     pub(super) in_flight: usize,

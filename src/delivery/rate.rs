@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 /// network sees an even pace, large enough that a late wake-up costs nothing.
 const BURST: Duration = Duration::from_millis(100);
 
-/// For a token that drops later than this, there is a look in between: there are rates at which one
-/// does not drop before the end of time.
+/// The longest wait for a token: at the lowest rates the time of the next one would overflow.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A token bucket that starts full.

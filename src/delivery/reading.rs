@@ -23,8 +23,7 @@ const WINDOW: usize = 4000;
 /// Bounds of each server's part of it, which is what is read of a server at once.
 const SERVER_WINDOW: (usize, usize) = (20, 500);
 
-/// Of which servers more is read although nothing happened: those of which less than this part of a
-/// window waits.
+/// A server's next callbacks are read when fewer than this part of its window wait.
 const RUNS_DRY: usize = 4;
 
 /// What sessions asked for, as it is when a reading begins.
@@ -75,7 +74,7 @@ pub struct Reading {
     seen_wakes: Option<u64>,
     /// The same for calls to read anew; `None`: everything is to be read anew.
     seen_reloads: Option<u64>,
-    /// When the last reading was, by the clock of what is queued.
+    /// When the last reading was, by the database's clock.
     read_at: Timestamp,
 }
 
@@ -97,6 +96,8 @@ impl Reading {
 
     /// Lets the next reading read everything anew.
     pub fn start_over(&mut self) {
+        // Until then no call counts as answered: the worker is not idle.
+        self.seen_wakes = None;
         self.seen_reloads = None;
     }
 

@@ -26,7 +26,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// None.
+    /// Nothing is to be recorded.
     pub fn new(now: Instant) -> Recording {
         Recording {
             unrecorded: Vec::new(),
@@ -77,7 +77,7 @@ impl Recording {
     }
 
     /// Attempts that were taken are on record, but for those whose callbacks are locked, which are
-    /// kept. Returns the first ones, and whether the others are the first to be locked.
+    /// kept. Returns those on record, and whether a lock was met for the first time.
     pub fn recorded(
         &mut self,
         attempts: Vec<Attempt>,

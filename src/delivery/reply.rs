@@ -9,9 +9,9 @@ pub const MOST_READ: usize = 64 * 1024;
 /// What came back for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The server answered.
+    /// The network's host answered.
     Answer(Answer),
-    /// It did not.
+    /// There was no answer.
     Failure(Failure),
 }
 

@@ -3,11 +3,10 @@
 //! The worker says how servers are to be treated, offers callbacks that are due, asks for the next
 //! to send, and says when it is answered and when that is on record. Then holds:
 //!
-//! - Callbacks of one (server, action, transaction id) go out one after the other in the order of
-//!   their numbers, as far as they wait here together: they are offered in the order in which they
-//!   are due, which is another one if the clock was set back between two of them. One that must be
-//!   tried again, or is parked, holds the later ones back: they are forgotten here until the queue
-//!   offers them again.
+//! - Callbacks of one (server, action, transaction id) that wait here together are sent one at a time,
+//!   by number. They are offered by due time: the two orders differ if the clock was set back. One
+//!   that must be tried again, or is parked, holds the later ones: they are forgotten here until the
+//!   queue offers them again.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
 //! - A broken server, and one that says "not now", rests and then gets one probe at a time (see
 //!   [`super::breaker`]).
@@ -82,8 +81,8 @@ impl Scheduler {
 
     /// Takes a callback of one of the servers that is due; one that is known already is left alone.
     ///
-    /// Callbacks of one server are offered in the order in which they are to go out; one of a
-    /// transaction id of which a later one waits already goes before that.
+    /// A server's callbacks are offered in the order of sending; one that precedes a waiting callback of
+    /// its transaction id is put before that.
     pub fn offer(&mut self, callback: Callback) {
         if let Some(lane) = self.lanes.get_mut(&callback.server)
             && self.known.insert(callback.id)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, if it is missing: PostgreSQL with its server headers
-# and pg_regress, a C compiler, clang for the bindings. When nothing is missing it changes nothing and
-# takes no time. Rust itself must be there.
+# and pg_regress, a C compiler, clang for the bindings; with the argument `build`, what building needs.
+# When nothing is missing it changes nothing and takes no time. Rust itself must be there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -10,17 +10,22 @@ fail() { say "$*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
 has cargo || fail 'Rust is missing: cargo is not in PATH'
-cargo fmt --version >/dev/null || fail 'cargo fmt is missing: rustup component add rustfmt'
-cargo clippy --version >/dev/null || fail 'cargo clippy is missing: rustup component add clippy'
+only_builds=$([ "${1:-}" = build ] && echo yes || true)
+if [ -z "$only_builds" ]; then
+    cargo fmt --version >/dev/null || fail 'cargo fmt is missing: rustup component add rustfmt'
+    cargo clippy --version >/dev/null || fail 'cargo clippy is missing: rustup component add clippy'
+fi
 
 # Which PostgreSQL: that of make's PG_CONFIG, else the first in PATH, else Debian's 15.
 pg_config=${PGRX_PG_CONFIG_PATH:-pg_config}
 major() { "$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
 server_is_there() {
+    [ -n "$only_builds" ] && return
     has "$pg_config" && [ -x "$("$pg_config" --bindir)/initdb" ] && [ -x "$("$pg_config" --bindir)/postgres" ]
 }
 headers_are_there() {
-    has "$pg_config" && [ -f "$("$pg_config" --includedir-server)/postgres.h" ] &&
+    has "$pg_config" && [ -f "$("$pg_config" --includedir-server)/postgres.h" ] || return
+    [ -n "$only_builds" ] ||
         [ -x "$(dirname "$("$pg_config" --pgxs)")/../test/regress/pg_regress" ]
 }
 libclang_is_there() {

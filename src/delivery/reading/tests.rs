@@ -294,3 +294,26 @@ fn a_callback_of_which_a_copy_waits_is_not_taken_twice() {
     assert!(world.scheduler.next(world.now).is_some());
     assert!(world.scheduler.next(world.now).is_none());
 }
+
+#[test]
+fn a_worker_that_is_to_start_over_has_answered_no_call() {
+    let scheduler = Scheduler::new(1);
+    let mut reading = Reading::default();
+    let calls = Calls {
+        wakes: 1,
+        reloads: 1,
+    };
+    let plan = reading.begin(
+        calls,
+        Timestamp::INFINITY,
+        false,
+        false,
+        &mut Scheduler::new(1),
+    );
+    reading.end(plan, true);
+    assert_eq!(reading.seen_wakes(), Some(1));
+    assert!(!reading.is_needed(calls, true, &scheduler));
+    reading.start_over();
+    assert_eq!(reading.seen_wakes(), None, "it is not idle");
+    assert!(reading.is_needed(calls, true, &scheduler));
+}

@@ -84,7 +84,7 @@ struct Launcher {
     /// Databases that may have the extension and have no slot so far: no worker has looked yet.
     unseen: Vec<pg_sys::Oid>,
     starts: HashMap<pg_sys::Oid, Start>,
-    /// Those whose worker PostgreSQL had no room for, as the log says.
+    /// Databases whose worker PostgreSQL had no room for; the log has a warning for each.
     refused: HashSet<pg_sys::Oid>,
 }
 

@@ -125,8 +125,21 @@ fn array<'a>(column: &Column, attempts: &[&'a Attempt]) -> DatumWithOid<'a> {
 
 /// Deletes a batch of attempts that are older than this; true if there may be more.
 pub fn expire(retention: Duration) -> spi::Result<bool> {
+    let age = [retention.as_secs_f64().into()];
     Spi::connect(|client| {
-        let sql = include_str!("../../../sql/runtime/expire.sql");
-        Ok(!run(client, sql, &[retention.as_secs_f64().into()])?.is_empty())
+        let any = run(
+            client,
+            include_str!("../../../sql/runtime/any_expired.sql"),
+            &age,
+        )?;
+        if any.first().get_one()? != Some(true) {
+            return Ok(false);
+        }
+        let deleted = run(
+            client,
+            include_str!("../../../sql/runtime/expire.sql"),
+            &age,
+        )?;
+        Ok(!deleted.is_empty())
     })
 }

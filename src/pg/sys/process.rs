@@ -4,7 +4,6 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// Its number.
 #[allow(unsafe_code)]
 pub fn pid() -> i32 {
     // SAFETY: a variable that is set once when the process starts.
@@ -56,7 +55,7 @@ pub fn at_exit(callback: fn()) {
 /// wanted.
 #[allow(unsafe_code)]
 pub fn exit(code: i32) -> ! {
-    // SAFETY: it runs the callbacks for the end of a process, which abort an open transaction.
+    // SAFETY: it runs the callbacks for the end of a process, which abort an open database transaction.
     unsafe { pg_sys::proc_exit(code) };
     // To the bindings of some versions of PostgreSQL it is a function that returns.
     #[allow(unreachable_code)]

@@ -1,8 +1,8 @@
-//! SIGTERM: the worker finishes what it is at and stops. And threads that no signal reaches.
+//! SIGTERM, upon which the worker finishes its work and stops; and threads with signals blocked.
 //!
-//! A commit can wait for a standby, without end if the standby is gone, and nothing but a cancelled
-//! query or the end of the process ends that. A worker that is to stop does not wait for one: what
-//! it recorded reaches a standby that is there before the server has stopped.
+//! A commit that waits for a standby ends only with a cancelled query or with the process. A worker
+//! that is to stop does not wait: a standby that is connected has its records before the server has
+//! shut down.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -41,15 +41,10 @@ unsafe extern "C-unwind" fn on_sigterm(_: i32) {
     }
 }
 
-/// What a thread does to itself. These are let in, as PostgreSQL does where it blocks signals: one
-/// that crashes ends the process, and the postmaster recovers.
-const OF_CRASHES: [i32; 5] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGILL,
-    libc::SIGFPE,
-    libc::SIGABRT,
-];
+/// Signals of crashes, which end the process, so that the postmaster recovers. SIGFPE is none of them:
+/// PostgreSQL handles it by a longjmp into the main thread. Blocked, it ends the process as well if a
+/// thread causes it.
+const OF_CRASHES: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGABRT];
 
 /// Runs `start` with signals blocked: threads started there inherit that, so that no handler of
 /// PostgreSQL's ever runs on one of them.

@@ -4,14 +4,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::PgOid;
 use pgrx::spi::{self, OwnedPreparedStatement, SpiClient, SpiTupleTable};
 
 thread_local! {
-    static PLANS: RefCell<HashMap<&'static str, Rc<OwnedPreparedStatement>>> =
+    /// Never freed: that would happen while the process exits, after PostgreSQL has ended.
+    static PLANS: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> =
         RefCell::new(HashMap::new());
 }
 
@@ -25,7 +25,7 @@ pub fn run<'conn>(
     sql: &'static str,
     arguments: &[DatumWithOid],
 ) -> spi::Result<SpiTupleTable<'conn>> {
-    let known = PLANS.with_borrow(|plans| plans.get(sql).cloned());
+    let known = PLANS.with_borrow(|plans| plans.get(sql).copied());
     let plan = match known {
         Some(plan) => plan,
         None => {
@@ -33,10 +33,10 @@ pub fn run<'conn>(
                 .iter()
                 .map(|argument| PgOid::from(argument.oid()))
                 .collect();
-            let plan = Rc::new(client.prepare_mut(sql, &types)?.keep());
-            PLANS.with_borrow_mut(|plans| plans.insert(sql, plan.clone()));
+            let plan: &'static _ = Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
+            PLANS.with_borrow_mut(|plans| plans.insert(sql, plan));
             plan
         }
     };
-    client.select(&*plan, None, arguments)
+    client.select(plan, None, arguments)
 }

@@ -12,7 +12,7 @@ use crate::delivery::Timestamp;
 use crate::pg::error;
 
 /// Runs `body` in a database transaction of its own. An error undoes it and comes back as text; the
-/// process goes on. For a background worker, outside of other transactions.
+/// process goes on. For a background worker, outside of other database transactions.
 #[allow(unsafe_code)]
 pub fn transaction<T>(body: impl FnOnce() -> spi::Result<T>) -> Result<T, SqlError> {
     // SAFETY: no database transaction is open here; each one that starts is committed or aborted. What the

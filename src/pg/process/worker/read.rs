@@ -80,8 +80,8 @@ impl Worker {
         self.slot.wanted.store(false, SeqCst);
         let found = transaction(|| match catalog::extension_exists() {
             true => {
-                // In this order, each by a snapshot of its own: of a server that is made meanwhile,
-                // with its callbacks, it must not seem that only these are there.
+                // Names first, each query with a snapshot of its own: otherwise a server created in
+                // between, with callbacks, would look dropped, and they would be parked.
                 let queued = queue::read::servers()?;
                 Ok(Some((servers::read()?, queued)))
             }

@@ -93,7 +93,8 @@ impl Worker {
             );
         }
         if record.found_changes {
-            // What was forgotten since these hold it back may be held by nothing: they can be gone.
+            // Later callbacks were forgotten because these hold them. If these are gone, only a new
+            // reading brings them back.
             self.reading.start_over();
         }
     }
