@@ -101,7 +101,7 @@ pub const UNREAD: &str = "{unread}";
 pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Parameters<'a> {
-    /// No parameters.
+    /// Without any.
     pub fn new() -> Parameters<'a> {
         Parameters(Vec::with_capacity(10))
     }

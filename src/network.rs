@@ -59,8 +59,8 @@ pub trait Account: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Refuses a mapping with which no row could be sent; each parameter by itself is known to be
-    /// right.
+    /// Refuses a mapping with which no row could be sent; constants have been checked
+    /// before.
     fn check_mapping(&self, _action: Action, _mapping: &Mapping) -> Result<(), Problem> {
         Ok(())
     }

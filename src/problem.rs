@@ -55,13 +55,13 @@ impl Problem {
         Problem::new(Class::InvalidParameter, message)
     }
 
-    /// The same with a DETAIL.
+    /// Sets the DETAIL.
     pub fn detail(self, detail: impl Into<String>) -> Problem {
         let detail = Some(detail.into());
         Problem { detail, ..self }
     }
 
-    /// The same with a HINT.
+    /// Sets the HINT.
     pub fn hint(self, hint: impl Into<String>) -> Problem {
         let hint = Some(hint.into());
         Problem { hint, ..self }

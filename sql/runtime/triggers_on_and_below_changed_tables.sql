@@ -4,7 +4,8 @@
 with recursive source(trigger, on_table, oid) as (
     select t.oid, t.tgrelid, t.tgrelid
     from pg_catalog.pg_trigger t
-    join pg_catalog.pg_proc f on f.oid = t.tgfoid and f.pronamespace = 's2s'::pg_catalog.regnamespace
+    join pg_catalog.pg_proc f on f.oid = t.tgfoid
+    join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = 's2s'
     where not exists (
         select from pg_catalog.pg_trigger parent
         where parent.oid = t.tgparentid and parent.tgenabled <> 'D')

@@ -3,7 +3,8 @@
 -- copy fires all the same.
 select t.oid, t.tgrelid
 from pg_catalog.pg_trigger t
-join pg_catalog.pg_proc f on f.oid = t.tgfoid and f.pronamespace = 's2s'::pg_catalog.regnamespace
+join pg_catalog.pg_proc f on f.oid = t.tgfoid
+join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = 's2s'
 where t.tgrelid in (
     select c.objid from pg_catalog.pg_event_trigger_ddl_commands() c
     where c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)

@@ -15,8 +15,5 @@ pub use statement::{enqueue_in_statement, gather_by_statement};
 /// Runs `body`, which reads or changes the tables, with the rights of their owner. The caller
 /// checks what the current user may do, and sets the search path.
 pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
-    user::run_as(
-        catalog::relation_owner(catalog::relation_oid(c"queue")),
-        body,
-    )
+    user::run_as(catalog::relation_owner(c"queue"), body)
 }

@@ -20,8 +20,9 @@ fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs)
     let network = name.strip_suffix("_validator").and_then(Network::from_name);
     let network = network.ok_or_else(|| {
         let message = format!("function {} validates no network", Quoted(&name));
-        Problem::new(Class::UndefinedObject, message)
-            .hint("Such functions are called as their network, with _validator at the end.")
+        Problem::new(Class::UndefinedObject, message).hint(
+            "Rename it: such functions are called as their network, with _validator at the end.",
+        )
     })?;
     Ok(validate(network, &options, catalog)?)
 }
@@ -126,6 +127,11 @@ pub fn find_own(name: Option<&str>) -> Result<Server, Problem> {
                 .detail("The result holds the server's password."))
         }
     }
+}
+
+/// Whether a foreign server, of any wrapper, has the name.
+pub fn exists(name: &str) -> bool {
+    ForeignServer::find(name).is_some()
 }
 
 /// The server of a name, whatever the current user may do.

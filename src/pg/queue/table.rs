@@ -70,7 +70,7 @@ impl QueueTable {
     fn look_up() -> QueueTable {
         let dependencies = Dependencies::everything();
         let memory = OwnedContext::of_session(c"s2s queue");
-        let oid = catalog::relation_oid(c"queue");
+        let oid = catalog::existing_relation_oid(c"queue");
         let action = catalog::type_oid(c"action");
         // SAFETY: `table_open` raises an error unless it opens a table; that stays open until
         // `table_close`. What is kept is allocated in `memory`, which lives as long as the result.

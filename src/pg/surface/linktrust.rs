@@ -13,6 +13,7 @@ use crate::network::linktrust::{EditPage, NETWORK};
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::queue::{self, BulkInsert, NewCallback};
 use crate::pg::server;
+use crate::pg::sys::result_set::ResultSet;
 use crate::problem::{Class, Problem, Quoted};
 
 const EDITS: &str = include_str!("../../../sql/runtime/edits.sql");
@@ -108,7 +109,7 @@ fn linktrust_file(server: Option<&str>, identification: Option<&str>) -> PgResul
     Ok(writer.finish())
 }
 
-/// What LinkTrust knows of a server; an error if it is of another network.
+/// The server's LinkTrust account; an error if it is of another network.
 fn account(server: &Server) -> Result<&EditPage, Problem> {
     server.account().ok_or_else(|| {
         let (name, network) = (Quoted(&server.name), server.network().name);
@@ -117,7 +118,7 @@ fn account(server: &Server) -> Result<&EditPage, Problem> {
     })
 }
 
-/// Edits that cannot be written since they cannot be sent.
+/// Invalid edits, which are left out of the file.
 #[derive(Default)]
 struct LeftOut {
     count: u64,
@@ -147,7 +148,7 @@ impl LeftOut {
     }
 }
 
-/// So many edits are in memory at once.
+/// Edits fetched at a time.
 const BATCH: std::ffi::c_long = 1000;
 
 /// Hands out the id and the content of each edit that is queued for a server, in the order of
@@ -189,40 +190,25 @@ fn for_each_edit(
     }
 }
 
-/// Queues one edit a line. All are queued before the first row is returned, however many the caller
-/// reads.
+/// Queues one edit a line; a row a line says which callback it became, or why none.
 #[pg_extern(sql = false)]
-fn linktrust_load(
-    server: Option<&str>,
-    file: Option<&str>,
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(line, i32),
-            name!(callback_id, Option<i64>),
-            name!(problem, Option<String>),
-        ),
-    >,
-    ErrorReport,
-> {
+fn linktrust_load(server: Option<&str>, file: Option<&str>, mut rows: ResultSet) -> PgResult<()> {
     let server = server::find(server)?;
     account(&server)?;
     let file = file.ok_or_else(|| missing("file"))?;
     let mut bulk = BulkInsert::default();
-    let mut rows = Vec::new();
     for line in read(file)? {
         pg_sys::check_for_interrupts!();
         let number = i32::try_from(line.number).unwrap_or(i32::MAX);
         bulk.row(|bulk| {
-            rows.push(match queue_line(bulk, &server, &line) {
+            rows.append(match queue_line(bulk, &server, &line) {
                 Ok(id) => (number, Some(id), None),
                 Err(problem) => (number, None, Some(problem)),
             });
         });
     }
     bulk.finish();
-    Ok(TableIterator::new(rows))
+    Ok(())
 }
 
 /// Queues a line's edit if it is valid.

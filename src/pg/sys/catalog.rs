@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
 
 /// Whether the extension is in this database, with its tables.
 #[allow(unsafe_code)]
@@ -26,9 +28,40 @@ pub fn relation_oid(name: &CStr) -> pg_sys::Oid {
     unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema_oid()) }
 }
 
-/// The owner of a relation.
+/// A relation of the schema `s2s`, which exists unless the schema or the relation was renamed or dropped
+/// by hand: an error then.
 #[allow(unsafe_code)]
-pub fn relation_owner(relation: pg_sys::Oid) -> pg_sys::Oid {
+pub fn existing_relation_oid(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: a catalog look-up; the name is NUL-terminated.
+    unsafe { pg_sys::get_namespace_oid(c"s2s".as_ptr(), false) };
+    match relation_oid(name) {
+        pg_sys::Oid::INVALID => does_not_exist(name),
+        oid => oid,
+    }
+}
+
+/// The owner of a relation of the schema `s2s`; an error if it does not exist.
+pub fn relation_owner(name: &CStr) -> pg_sys::Oid {
+    match owner(existing_relation_oid(name)) {
+        // It was dropped meanwhile.
+        pg_sys::Oid::INVALID => does_not_exist(name),
+        owner => owner,
+    }
+}
+
+fn does_not_exist(relation: &CStr) -> ! {
+    let relation = relation.to_string_lossy();
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+        format!("relation \"s2s.{relation}\" does not exist"),
+        "s2s",
+    )
+    .report(PgLogLevel::ERROR);
+    unreachable!("an error ends the statement")
+}
+
+#[allow(unsafe_code)]
+fn owner(relation: pg_sys::Oid) -> pg_sys::Oid {
     use pg_sys::SysCacheIdentifier::RELOID;
     let null = pg_sys::Datum::null();
     // SAFETY: the cache has one key, the OID; the column holds an OID.

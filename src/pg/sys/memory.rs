@@ -19,7 +19,7 @@ impl OwnedContext {
     }
 
     /// One that PostgreSQL deletes at the end of the current subtransaction, unless it is dropped
-    /// before. So is whatever owns it: its owner lives no longer than the subtransaction.
+    /// before. Its owner must be dropped before, too.
     pub fn of_subtransaction(name: &'static CStr) -> OwnedContext {
         // SAFETY: CurTransactionContext is set wherever SQL runs; the caller drops what owns this
         // before the subtransaction ends, at the latest when its error unwinds.

@@ -1,17 +1,21 @@
 //! The rows of a function that returns a table, in a tuplestore: in memory up to `work_mem`, then
 //! on disk.
 //!
-//! A function with side effects returns its rows so, to have done all of its work when it returns. One
-//! that returns a row per call stops where its caller stops reading: `select f() limit 1`.
+//! They are stored while the function runs, so a caller's LIMIT cannot stop it half-way, and memory is
+//! bounded.
 
+use pgrx::PgTupleDesc;
+use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
 
 /// The result of a call.
 pub struct ResultSet {
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
+    /// The types of the columns.
+    types: Vec<pg_sys::Oid>,
 }
 
 impl ResultSet {
@@ -45,6 +49,10 @@ impl ResultSet {
                     false,
                     pg_sys::work_mem,
                 ),
+                types: PgTupleDesc::from_pg_copy(descriptor)
+                    .iter()
+                    .map(|column| column.atttypid)
+                    .collect(),
                 descriptor,
             });
             pg_sys::MemoryContextSwitchTo(previous);
@@ -54,6 +62,17 @@ impl ResultSet {
             (*info).setDesc = result.descriptor;
             Ok(result)
         }
+    }
+
+    /// Appends a row of three columns; an error if they are not of the types of the function's columns.
+    #[allow(unsafe_code)]
+    pub fn append<A: IntoDatum, B: IntoDatum, C: IntoDatum>(&mut self, row: (A, B, C)) {
+        if self.types != [A::type_oid(), B::type_oid(), C::type_oid()] {
+            not_supported().report(PgLogLevel::ERROR);
+        }
+        let (a, b, c) = row;
+        // SAFETY: the types are those of the columns.
+        unsafe { self.push([a.into_datum(), b.into_datum(), c.into_datum()]) }
     }
 
     /// Appends a row.
@@ -75,6 +94,23 @@ impl ResultSet {
                 nulls.as_mut_ptr(),
             );
         }
+    }
+}
+
+pgrx::impl_sql_translatable!(ResultSet, "internal");
+
+/// The result of the call as an argument that SQL does not see.
+// SAFETY: nothing is taken from the arguments. pgrx passes the `fcinfo` of the current call, and the
+// function cannot keep its argument beyond it, since it owns no memory of PostgreSQL's.
+#[allow(unsafe_code)]
+unsafe impl<'fcx> ArgAbi<'fcx> for ResultSet {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: as above; a function with this argument returns a table.
+        unsafe { ResultSet::of_call(arg.unbox_unchecked()) }.unwrap_or_report()
+    }
+
+    fn is_virtual_arg() -> bool {
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// The role that logged in, whoever the current user is.
+/// The role that logged in, also while another role is the current user.
 #[allow(unsafe_code)]
 pub fn session_user() -> String {
     // SAFETY: a look-up in the catalogs, within a statement; a name is

@@ -15,7 +15,7 @@ use crate::pg::settings;
 
 /// # Safety
 ///
-/// As of [`fire`].
+/// See [`fire`].
 #[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
@@ -25,7 +25,7 @@ unsafe fn report_lead_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> 
 
 /// # Safety
 ///
-/// As of [`fire`].
+/// See [`fire`].
 #[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
@@ -35,7 +35,7 @@ unsafe fn report_sale_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> 
 
 /// # Safety
 ///
-/// As of [`fire`].
+/// See [`fire`].
 #[pg_extern(sql = false)]
 #[allow(unsafe_code)]
 unsafe fn edit_transaction_trigger(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {

@@ -41,10 +41,10 @@ pub struct Plan {
     server: Result<Server, Problem>,
     parameters: Vec<Parameter>,
     columns: ReadColumns,
-    /// The arguments that no row can be read by, as they are written; `""` if there are none.
+    /// The arguments that name unreadable columns or do not parse, as they are written; `""` if there are none.
     unread: String,
     /// Whether it skips a row that names neither an affiliate to credit nor a conversion to edit.
-    skips_rows_without_subject: bool,
+    skips_unattributed_rows: bool,
     /// The first problem with the mapping.
     problem: Option<Problem>,
     /// The table and the servers.
@@ -88,7 +88,7 @@ impl Part {
 /// Whether a row can be reported.
 pub enum Validation {
     /// It names neither an affiliate to credit nor a conversion to edit: it is skipped.
-    NoSubject,
+    Unattributed,
     Valid,
     Invalid(Problem),
 }
@@ -125,7 +125,7 @@ impl Plan {
             action: definition.action,
             server_name,
             server,
-            skips_rows_without_subject: mapping.goes_by_click(definition.action)
+            skips_unattributed_rows: mapping.goes_by_click(definition.action)
                 && !mapping.hides_customer(definition.action),
             unread: mapping.unread(),
             parameters,
@@ -162,8 +162,8 @@ impl Plan {
     pub fn validate(&self, parameters: &Parameters) -> Validation {
         // A value that is too large to be read is not missing.
         let is_whole = parameters.get(UNREAD) == self.unread;
-        if self.skips_rows_without_subject && is_whole && self.has_no_subject(parameters) {
-            return Validation::NoSubject;
+        if self.skips_unattributed_rows && is_whole && self.is_unattributed(parameters) {
+            return Validation::Unattributed;
         }
         let valid = match (&self.server, &self.problem) {
             (Err(problem), _) | (Ok(_), Some(problem)) => Err(problem.clone()),
@@ -182,7 +182,7 @@ impl Plan {
     }
 
     /// Whether it is an organic customer, or an edit of a conversion that no network knows.
-    fn has_no_subject(&self, parameters: &Parameters) -> bool {
+    fn is_unattributed(&self, parameters: &Parameters) -> bool {
         match self.action {
             Action::Lead | Action::Sale => is_organic(parameters),
             Action::Edit => is_unidentified(parameters),
@@ -199,7 +199,7 @@ impl Plan {
             problem: None,
         };
         match self.validate(&parameters) {
-            Validation::NoSubject => {}
+            Validation::Unattributed => {}
             Validation::Valid => {
                 enqueue(&callback);
             }

@@ -140,7 +140,7 @@ fn rows_query(definition: &Definition) -> String {
 fn url_or_problem(plan: &Plan, row: &Row) -> (Option<String>, Option<String>) {
     let parameters = plan.parameters(row);
     match plan.validate(&parameters) {
-        Validation::NoSubject => (None, None),
+        Validation::Unattributed => (None, None),
         Validation::Valid => (plan.url(&parameters), None),
         Validation::Invalid(problem) => (None, Some(problem.one_line())),
     }

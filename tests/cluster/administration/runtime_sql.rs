@@ -43,3 +43,19 @@ fn a_role_without_usage_of_the_schema_can_change_its_tables_and_servers() {
         done.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     }
 }
+
+#[test]
+fn without_our_schema_the_tables_of_others_can_be_changed() {
+    let mut shop = Shop::open(shared_cluster(), "runtime_sql_renamed");
+    for statement in [
+        "alter schema s2s rename to renamed",
+        "create table unrelated (id int)",
+        "alter table unrelated add column note text",
+        "create trigger unrelated before update on unrelated for each row
+         execute function suppress_redundant_updates_trigger()",
+        "alter table unrelated drop column note cascade",
+        "alter schema renamed rename to s2s",
+    ] {
+        shop.sql(statement);
+    }
+}

@@ -12,7 +12,7 @@ use crate::network::Server;
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::server;
 use crate::pg::trigger::definition::description;
-use crate::problem::{Class, Problem};
+use crate::problem::Problem;
 
 /// Warns of triggers whose server does not exist, or that do not fit it, after the command.
 pub fn warn(command: &Command) -> PgResult<()> {
@@ -29,9 +29,8 @@ pub fn warn(command: &Command) -> PgResult<()> {
 
 fn warn_of_no_server() -> PgResult<()> {
     for trigger in triggers().map_err(error::spi)? {
-        if let Err(problem) = server::read(trigger.server())
-            && problem.class == Class::UndefinedObject
-        {
+        if !server::exists(trigger.server()) {
+            let problem = server::does_not_exist(trigger.server());
             report_in(&trigger.description, problem).report(PgLogLevel::WARNING);
         }
     }
@@ -54,7 +53,7 @@ fn warn_of_misfits(server: &str) -> PgResult<()> {
 }
 
 /// A trigger, without its table's columns.
-struct Trigger {
+struct CatalogTrigger {
     /// How messages name it.
     description: String,
     action: Action,
@@ -62,21 +61,21 @@ struct Trigger {
     arguments: Vec<String>,
 }
 
-impl Trigger {
+impl CatalogTrigger {
     fn server(&self) -> &str {
         self.arguments.first().map_or("", String::as_str)
     }
 }
 
-/// All triggers of ours.
-fn triggers() -> spi::Result<Vec<Trigger>> {
+/// All triggers that call a function of the extension.
+fn triggers() -> spi::Result<Vec<CatalogTrigger>> {
     const QUERY: &str = include_str!("../../../../sql/runtime/triggers_with_arguments.sql");
     Spi::connect(|client| {
         let mut triggers = Vec::new();
         for row in client.select(QUERY, None, &[])? {
             let text = |column| row.get::<String>(column).map(Option::unwrap_or_default);
             if let Some(action) = Action::from_function(&text(3)?) {
-                triggers.push(Trigger {
+                triggers.push(CatalogTrigger {
                     description: description(&text(1)?, &text(2)?),
                     action,
                     arguments: arguments_of(&row.get::<Vec<u8>>(4)?.unwrap_or_default()),
@@ -97,7 +96,7 @@ fn arguments_of(tgargs: &[u8]) -> Vec<String> {
 }
 
 /// Whether a trigger's arguments fit its server, whatever columns its table has.
-fn check(server: &Server, trigger: &Trigger) -> Result<(), Problem> {
+fn check(server: &Server, trigger: &CatalogTrigger) -> Result<(), Problem> {
     let action = trigger.action;
     let names = server.parameter_names(action)?;
     let texts = trigger.arguments.iter().skip(1).map(String::as_str);
