@@ -4,13 +4,14 @@
 use crate::pg::sys::{catalog, user};
 
 mod insert;
+mod parked;
 pub mod read;
 pub mod record;
 mod statement;
 mod table;
 
 pub use insert::{BulkInsert, NewCallback, enqueue, force_sync_commit};
-pub use statement::{enqueue_in_statement, gather_by_statement};
+pub use statement::{enqueue_in_statement, gather_by_statement, note_parked};
 
 /// Runs `body`, which reads or changes the tables, with the rights of their owner. The caller
 /// checks what the current user may do, and sets the search path.

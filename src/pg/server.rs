@@ -172,10 +172,8 @@ fn parse(name: &str, found: &ForeignServer) -> Result<Server, Problem> {
     })?;
     let options = found.options.iter();
     let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
-    Server::parse(name, network, options).map_err(|problem| Problem {
-        message: format!("server {}: {problem}", Quoted(name)),
-        ..problem
-    })
+    Server::parse(name, network, options)
+        .map_err(|problem| problem.within(format_args!("server {}", Quoted(name))))
 }
 
 /// The names of all servers of our networks.

@@ -1,0 +1,188 @@
+//! Tenants of one database: each with a server, a table and a role of its own, and a role that may do
+//! next to nothing.
+
+use postgres::Client;
+
+use crate::shop::{Shop, shared_cluster};
+
+/// Two tenants in a database of their own.
+struct Tenants {
+    /// The administrator's session.
+    shop: Shop<'static>,
+    /// Prefix of the roles `…_ta`, `…_tb`, and `…_low`.
+    name: &'static str,
+}
+
+impl Tenants {
+    /// Each tenant owns a server, `lt_ta` or `lt_tb`, and a table `orders` in its schema whose row
+    /// trigger reports sales there. Nothing is sent: the servers are paused.
+    fn open(name: &'static str) -> Tenants {
+        let mut shop = Shop::open(shared_cluster(), name);
+        let url = shop
+            .receiver
+            .url("/{transaction_id}?amount={amount}&click={click_id}");
+        shop.sql(&format!(
+            "create role {name}_low login; grant connect on database {name} to public"
+        ));
+        for tenant in ["ta", "tb"] {
+            let role = format!("{name}_{tenant}");
+            shop.sql(&format!(
+                "create role {role} login;
+                 grant usage on foreign data wrapper postback to {role};
+                 create schema {tenant} authorization {role};
+                 grant usage on schema {tenant} to public;
+                 set session authorization {role};
+                 create server lt_{tenant} foreign data wrapper postback options (
+                     sale_url '{url}', allow_http 'true', paused 'true');
+                 create table {tenant}.orders (
+                     id bigint, amount text, status text, click_id s2s.click_id);
+                 create trigger report_order after insert or update on {tenant}.orders for each row
+                     execute function s2s.report_sale('lt_{tenant}', 'transaction_id={{id}}',
+                         'amount={{amount}}', 'currency=EUR');
+                 reset session authorization"
+            ));
+        }
+        Tenants { shop, name }
+    }
+
+    /// A session of `ta`, `tb` or `low`.
+    fn session(&self, role: &str) -> Client {
+        let user = format!("{}_{role}", self.name);
+        self.shop.cluster.connect_as(&user, self.name)
+    }
+
+    /// What the server has logged for one of the roles.
+    fn log_of(&self, role: &str) -> Vec<String> {
+        let user = format!("{}_{role}@", self.name);
+        let log = self.shop.cluster.log();
+        let lines = log.lines().filter(|line| line.contains(&user));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn invalid_rows_write_one_line_of_log_for_each_trigger_and_database_transaction() {
+    let mut tenants = Tenants::open("tenants_log");
+    tenants.shop.sql(
+        "grant insert on ta.orders to tenants_log_low;
+         create table ta.lines (id bigint, amount text, click_id s2s.click_id);
+         create trigger report_lines after insert on ta.lines referencing new table as new_lines
+             for each statement execute function s2s.report_sale(
+                 'lt_ta', 'transaction_id={id}', 'amount={amount}', 'currency=EUR');
+         create constraint trigger report_later after insert on ta.lines deferrable initially deferred
+             for each row execute function s2s.report_sale(
+                 'lt_ta', 'transaction_id=l{id}', 'amount={amount}', 'currency=EUR');
+         grant insert on ta.lines to tenants_log_low",
+    );
+    let mut low = tenants.session("low");
+    let values: Vec<_> = (1..=1000)
+        .map(|id| format!("({id}, 'sensitive-{id}-{}', 'x', 'c')", "x".repeat(80)))
+        .collect();
+    let insert = format!("insert into ta.orders values {}", values.join(","));
+    low.batch_execute(&insert).expect("an insert");
+    low.batch_execute(
+        "do $$ begin for i in 1..1000 loop insert into ta.lines values (i, 'sensitive', 'c'); end loop; end $$",
+    )
+    .expect("statements");
+    low.batch_execute(
+        "begin;
+         savepoint a; insert into ta.orders values (2001, 'sensitive', 'x', 'c'); rollback to a;
+         savepoint b; insert into ta.orders values (2002, 'sensitive', 'x', 'c'); release b;
+         insert into ta.orders values (2003, 'sensitive', 'x', 'c');
+         commit;
+         begin; insert into ta.orders values (2004, 'sensitive', 'x', 'c'); rollback",
+    )
+    .expect("savepoints");
+    let log = tenants.log_of("low");
+    let parked: Vec<_> = log
+        .iter()
+        .filter_map(|line| line.split_once("s2s: "))
+        .map(|(_, text)| text.split(", the first is").next().unwrap_or_default())
+        .collect();
+    let callbacks = |count| format!("{count} callbacks for server \"lt_ta\" are parked");
+    assert_eq!(
+        parked,
+        [
+            format!(
+                "trigger \"report_order\" on table \"orders\": {}",
+                callbacks(1000)
+            ),
+            format!(
+                "trigger \"report_later\" on table \"lines\": {}",
+                callbacks(1000)
+            ),
+            format!(
+                "trigger \"report_lines\" on table \"lines\": {}",
+                callbacks(1000)
+            ),
+            format!(
+                "trigger \"report_order\" on table \"orders\": {}",
+                callbacks(2)
+            ),
+        ]
+    );
+    assert!(log.iter().map(String::len).sum::<usize>() < 1500, "{log:?}");
+    assert!(log[0].ends_with(": invalid amount"), "{log:?}");
+    assert!(!tenants.shop.cluster.log().contains("sensitive"));
+}
+
+#[test]
+fn an_error_shows_values_to_those_who_may_read_them() {
+    let mut tenants = Tenants::open("tenants_values");
+    tenants.shop.sql(
+        "insert into ta.orders values (7, '12 apples', 'new', 'c');
+         create table ta.lines (id bigint, amount text, click_id s2s.click_id);
+         create trigger report_lines after insert on ta.lines referencing new table as new_lines
+             for each statement execute function s2s.report_sale(
+                 'lt_ta', 'transaction_id={id}', 'amount={amount}', 'currency=EUR');
+         grant insert on ta.lines to tenants_values_low;
+         grant update (status) on ta.orders to tenants_values_low",
+    );
+    let mut low = tenants.session("low");
+    low.batch_execute("set s2s.on_invalid_row = error")
+        .expect("set");
+    let update = "update ta.orders set status = 'old'";
+    let mut errors_of = |sql: &str| -> Vec<String> {
+        let error = low.batch_execute(sql).expect_err(sql);
+        let error = error.as_db_error().expect(sql);
+        let parts = [Some(error.message()), error.detail()];
+        parts.into_iter().flatten().map(str::to_owned).collect()
+    };
+    let hidden = ["trigger \"report_order\" on table \"orders\": invalid amount"];
+    let shown = [
+        "trigger \"report_order\" on table \"orders\": invalid amount: \"12 apples\"",
+        "It is not a decimal number.",
+    ];
+    assert_eq!(errors_of(update), hidden);
+    assert_eq!(
+        errors_of("insert into ta.lines values (1, 'apples', 'c')"),
+        ["trigger \"report_lines\" on table \"lines\": invalid amount"]
+    );
+    // One column that the trigger reads is not enough.
+    tenants
+        .shop
+        .sql("grant select (amount) on ta.orders to tenants_values_low");
+    assert_eq!(errors_of(update), hidden);
+    tenants
+        .shop
+        .sql("grant select (id, click_id) on ta.orders to tenants_values_low");
+    assert_eq!(errors_of(update), shown);
+    tenants
+        .shop
+        .sql("grant select on ta.orders to tenants_values_low");
+    assert_eq!(errors_of(update), shown);
+    // With row security even who may read the columns may not read the row.
+    tenants.shop.sql(
+        "alter table ta.orders enable row level security;
+         create policy writes on ta.orders for update to public using (true);
+         create policy reads on ta.orders for select to public using (true)",
+    );
+    assert_eq!(errors_of(update), hidden);
+    let mut owner = tenants.session("ta");
+    owner
+        .batch_execute("set s2s.on_invalid_row = error")
+        .expect("set");
+    let error = owner.batch_execute(update).expect_err(update);
+    let message = error.as_db_error().map(|error| error.message().to_owned());
+    assert_eq!(message.as_deref(), Some(shown[0]));
+}
