@@ -78,6 +78,25 @@ create or replace function s2s.linktrust_validator(options text[], catalog oid) 
 create or replace function s2s.postback_validator(options text[], catalog oid) returns void
     language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
 
+-- Acting on a callback takes USAGE of its server, or to be its owner, besides EXECUTE. So these functions
+-- run as their caller, and reach the tables as the tables' owner.
+create or replace function s2s.callback_url(id bigint) returns text
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'callback_url_wrapper';
+create or replace function s2s.retry(id bigint) returns boolean
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'retry_wrapper';
+create or replace function s2s.retry_parked(server text default null) returns bigint
+    language c volatile parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'retry_parked_wrapper';
+create or replace function s2s.cancel(id bigint) returns boolean
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'cancel_wrapper';
+comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued, or the user may not use its server';
+comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued, or the user may not use its server';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
+comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
@@ -118,8 +137,6 @@ comment on column s2s.server_status.delivered_last_hour is 'callbacks delivered 
 comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that did not deliver';
 comment on column s2s.server_status.median_duration is 'median duration of the last hour''s requests';
 comment on column s2s.server_status.p99_duration is '99th percentile of that duration';
-comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns their number';
-comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued';
 comment on function s2s.wait_until_idle is 'waits until nothing is left that can be sent now; false on timeout';
 comment on function s2s.wake is 'makes the worker read the whole queue again when the database transaction commits';
 comment on function s2s.worker_status is 'status of this database''s worker; a hint if it is not running';

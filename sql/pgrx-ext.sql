@@ -632,28 +632,31 @@ comment on column s2s.server_status.p99_duration is '99th percentile of that dur
 -- Operating
 -- ---------
 
+-- Acting on a callback takes USAGE of its server, or to be its owner, besides EXECUTE. So these functions
+-- run as their caller, and reach the tables as the tables' owner.
+
 create function s2s.callback_url(id bigint) returns text
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'callback_url_wrapper';
-comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued';
+comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued, or the user may not use its server';
 revoke execute on function s2s.callback_url(bigint) from public;
 
 create function s2s.retry(id bigint) returns boolean
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'retry_wrapper';
-comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued';
+comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued, or the user may not use its server';
 revoke execute on function s2s.retry(bigint) from public;
 
 create function s2s.retry_parked(server text default null) returns bigint
-    language c volatile parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'retry_parked_wrapper';
-comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns their number';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 revoke execute on function s2s.retry_parked(text) from public;
 
 create function s2s.cancel(id bigint) returns boolean
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'cancel_wrapper';
-comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued';
+comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 revoke execute on function s2s.cancel(bigint) from public;
 
 create function s2s.wait_until_idle(timeout interval default '30s') returns boolean

@@ -100,6 +100,13 @@ pub fn may_create_databases() -> bool {
     }
 }
 
+/// Whether the current user has the privileges of a role: a member of it, or a superuser.
+#[allow(unsafe_code)]
+pub fn has_privileges_of(role: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a database transaction.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}
+
 /// Whether the current user may read all values of these columns: may SELECT them, and no policy of
 /// row security hides rows. PostgreSQL's own errors quote rows on the same terms.
 #[allow(unsafe_code)]

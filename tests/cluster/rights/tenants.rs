@@ -2,7 +2,9 @@
 //! next to nothing.
 
 use postgres::Client;
+use postgres::error::SqlState;
 
+use crate::rights::hostile::error_of;
 use crate::shop::{Shop, shared_cluster};
 
 /// Two tenants in a database of their own.
@@ -185,4 +187,80 @@ fn an_error_shows_values_to_those_who_may_read_them() {
     let error = owner.batch_execute(update).expect_err(update);
     let message = error.as_db_error().map(|error| error.message().to_owned());
     assert_eq!(message.as_deref(), Some(shown[0]));
+}
+
+#[test]
+fn acting_on_a_callback_needs_a_right_to_its_server() {
+    let mut tenants = Tenants::open("tenants_acting");
+    tenants.shop.sql(
+        "grant execute on function s2s.retry(bigint), s2s.cancel(bigint), s2s.callback_url(bigint),
+             s2s.retry_parked(text) to tenants_acting_ta, tenants_acting_low;
+         insert into ta.orders values (1, 'x', 'new', 'c'), (2, '1', 'new', 'c');
+         insert into tb.orders values (11, 'x', 'new', 'c'), (12, '1', 'new', 'c'), (13, 'x', 'new', 'c');
+         insert into s2s.queue (server, action, transaction_id, parameters, due_at)
+             values ('gone', 'sale', '21', '{}', 'infinity')",
+    );
+    let mut id = |transaction_id: i64| {
+        let query = format!("select id from s2s.queue where transaction_id = '{transaction_id}'");
+        tenants.shop.number(&query)
+    };
+    let (mine, valid, theirs, valid_theirs, gone) = (id(1), id(2), id(11), id(12), id(21));
+    let text = |client: &mut Client, sql: &str| -> Option<String> {
+        let row = client.query_one(&format!("select ({sql})::text"), &[]);
+        row.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+            .get(0)
+    };
+    let mut ta = tenants.session("ta");
+    for other in [theirs, valid_theirs, gone] {
+        for (function, nothing) in [
+            ("retry", Some("false")),
+            ("cancel", Some("false")),
+            ("callback_url", None),
+        ] {
+            let sql = format!("s2s.{function}({other})");
+            assert_eq!(text(&mut ta, &sql).as_deref(), nothing, "{sql}");
+        }
+    }
+    let url = text(&mut ta, &format!("s2s.callback_url({valid})"));
+    assert!(url.is_some_and(|url| url.contains("/2?amount=1.00")));
+    for server in ["lt_tb", "games_nl", "gone", "none"] {
+        let sql = format!("select s2s.retry_parked('{server}')");
+        assert_eq!(
+            error_of(&mut ta, &sql),
+            (
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for foreign server \"{server}\"")
+            )
+        );
+    }
+    // Whoever runs a function of ta's that acts has ta's rights there.
+    ta.batch_execute(
+        "create function ta.act(id bigint) returns boolean language sql security definer
+             as 'select s2s.cancel(id)'",
+    )
+    .expect("a function");
+    let act = format!("ta.act({theirs})");
+    assert_eq!(
+        text(&mut tenants.shop.client, &act).as_deref(),
+        Some("false")
+    );
+    let parked = "select string_agg(transaction_id, ' ' order by id) from s2s.queue where due_at = 'infinity'";
+    assert_eq!(tenants.shop.text(parked), "1 11 13 21");
+    assert_eq!(text(&mut ta, "s2s.retry_parked()").as_deref(), Some("1"));
+    assert_eq!(tenants.shop.text(parked), "11 13 21");
+    // USAGE is enough, also without being the owner, and so is being the owner.
+    let mut low = tenants.session("low");
+    assert_eq!(text(&mut low, "s2s.retry_parked()").as_deref(), Some("0"));
+    tenants.shop.sql(
+        "grant usage on foreign server lt_tb to tenants_acting_low;
+         revoke all on foreign server lt_ta from tenants_acting_ta",
+    );
+    assert_eq!(
+        text(&mut low, "s2s.retry_parked('lt_tb')").as_deref(),
+        Some("2")
+    );
+    let cancel = format!("s2s.cancel({mine})");
+    assert_eq!(text(&mut low, &cancel).as_deref(), Some("false"));
+    assert_eq!(text(&mut ta, &cancel).as_deref(), Some("true"));
+    assert_eq!(tenants.shop.number("select s2s.retry_parked()"), 1);
 }
