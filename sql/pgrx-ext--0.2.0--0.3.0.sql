@@ -1,17 +1,21 @@
 -- From 0.2.0 to 0.3.0: everything that a fresh 0.3.0 has and 0.2.0 had not, in the same words.
 -- What users and their tables may depend on is replaced where it stands, never dropped.
 
--- The rule that keeps the callbacks of a transaction id in order has a name.
+-- The rule that keeps the callbacks of a transaction id in order has a name; what was never sent holds none.
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0 or due_at = 'infinity';
+where attempts > 0;
 
-comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
 comment on column s2s.holding.action is 'what is reported';
 comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
 comment on column s2s.holding.id is 'number of the callback';
+
+drop index s2s.queue_holding;
+create index queue_holding on s2s.queue (server, action, transaction_id, id)
+    where attempts > 0;
 
 create or replace view s2s.callback as
 select q.id,
@@ -108,7 +112,7 @@ comment on column s2s.queue.transaction_id is 'transaction id of the conversion 
 comment on column s2s.queue.parameters is 'all other parameters: an object of strings';
 comment on column s2s.queue.created_at is 'start of the database transaction that queued it';
 comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
-comment on column s2s.queue.attempts is 'number of attempts so far';
+comment on column s2s.queue.attempts is 'number of attempts so far with a request';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 comment on column s2s.attempt.id is 'number of the attempt among all';
 comment on column s2s.attempt.callback_id is 'number of the callback';

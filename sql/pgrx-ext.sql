@@ -424,25 +424,26 @@ comment on column s2s.queue.click_id is 'the click, if there was one';
 comment on column s2s.queue.parameters is 'all other parameters: an object of strings';
 comment on column s2s.queue.created_at is 'start of the database transaction that queued it';
 comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
-comment on column s2s.queue.attempts is 'number of attempts so far';
+comment on column s2s.queue.attempts is 'number of attempts so far with a request';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 
--- Callbacks of a transaction id are delivered in order: one that was tried, or is parked, holds the later
--- ones of the same server and action. The index has the same condition, to be used for the view. (It is
--- no function: a role that may not execute it could not insert.)
+-- Callbacks of a transaction id are delivered in order: one that was sent, and is retried or parked, holds
+-- the later ones of the same server and action. One that was never sent holds none: whoever may insert
+-- rows could queue an invalid one for each transaction id of another. The index has the same condition, to be
+-- used for the view. (It is no function: a role that may not execute it could not insert.)
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0 or due_at = 'infinity';
+where attempts > 0;
 
-comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
 comment on column s2s.holding.action is 'what is reported';
 comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
 comment on column s2s.holding.id is 'number of the callback';
 
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where attempts > 0 or due_at = 'infinity';
+    where attempts > 0;
 
 create table s2s.attempt (
     id bigint generated always as identity,

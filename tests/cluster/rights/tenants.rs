@@ -264,3 +264,50 @@ fn acting_on_a_callback_needs_a_right_to_its_server() {
     assert_eq!(text(&mut ta, &cancel).as_deref(), Some("true"));
     assert_eq!(tenants.shop.number("select s2s.retry_parked()"), 1);
 }
+
+#[test]
+fn what_was_never_sent_holds_no_callback_of_another() {
+    let mut tenants = Tenants::open("tenants_holding");
+    let ids = "select id, 'x', 'new', 'c' from generate_series(1, 1000) id";
+    tenants.shop.sql(&format!(
+        "grant usage on foreign server lt_tb to tenants_holding_ta;
+         set session authorization tenants_holding_ta;
+         create trigger report_too after insert on ta.orders for each row
+             execute function s2s.report_sale('lt_tb', 'transaction_id={{id}}', 'amount={{amount}}',
+                 'currency=EUR');
+         grant all on ta.orders to public;
+         insert into ta.orders {ids};
+         reset session authorization;
+         insert into tb.orders values (7, '1', 'new', 'c');
+         alter server lt_tb options (drop paused)"
+    ));
+    tenants.shop.wait_until_idle();
+    assert_eq!(tenants.shop.receiver.count(), 1);
+    // Nor does what the worker cannot send, although its row is tried again and again.
+    tenants.shop.sql(
+        "grant execute on function s2s.retry_parked(text) to tenants_holding_ta;
+         set session authorization tenants_holding_ta;
+         select s2s.retry_parked('lt_tb');
+         reset session authorization",
+    );
+    tenants.shop.wait_until_idle();
+    let unsent = "select count(*) from s2s.queue where server = 'lt_tb' and due_at = 'infinity' and attempts = 0";
+    assert_eq!(tenants.shop.number(unsent), 1000);
+    assert_eq!(
+        tenants
+            .shop
+            .number("select count(*) from s2s.attempt where url is null"),
+        1000
+    );
+    tenants
+        .shop
+        .sql("insert into tb.orders values (8, '1', 'new', 'c')");
+    tenants.shop.wait_until_idle();
+    assert_eq!(tenants.shop.receiver.count(), 2);
+    assert_eq!(
+        tenants
+            .shop
+            .number("select count(*) from s2s.callback where status = 'held'"),
+        0
+    );
+}
