@@ -1,11 +1,15 @@
 //! Tenants of one database: each with a server, a table and a role of its own, and a role that may do
 //! next to nothing.
 
-use postgres::Client;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
 use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls};
 
 use crate::rights::hostile::error_of;
-use crate::shop::{Shop, shared_cluster};
+use crate::shop::{PATIENCE, Shop, shared_cluster};
+use crate::support::{status_of, wait_for, wait_for_some};
 
 /// Two tenants in a database of their own.
 struct Tenants {
@@ -51,6 +55,20 @@ impl Tenants {
     fn session(&self, role: &str) -> Client {
         let user = format!("{}_{role}", self.name);
         self.shop.cluster.connect_as(&user, self.name)
+    }
+
+    /// A session that passes on the messages of the warnings and notices that it gets.
+    fn session_with_notices(&self, role: &str, notices: mpsc::Sender<String>) -> Client {
+        let mut config = Config::new();
+        config
+            .host_path(self.shop.cluster.socket_folder())
+            .port(self.shop.cluster.port())
+            .user(&format!("{}_{role}", self.name))
+            .dbname(self.name)
+            .notice_callback(move |notice| {
+                let _ = notices.send(notice.message().to_owned());
+            });
+        config.connect(NoTls).expect("a session")
     }
 
     /// What the server has logged for one of the roles.
@@ -310,4 +328,114 @@ fn what_was_never_sent_holds_no_callback_of_another() {
             .number("select count(*) from s2s.callback where status = 'held'"),
         0
     );
+}
+
+#[test]
+fn a_warning_names_only_what_the_command_touched_and_ten_triggers_at_most() {
+    let mut tenants = Tenants::open("tenants_warnings");
+    tenants.shop.sql(
+        "set client_min_messages = error;
+         create server lt_gone foreign data wrapper postback options (sale_url 'https://t.example/{transaction_id}');
+         do $$ begin for i in 1..25 loop
+             execute format('create trigger gone_%s after insert on tb.orders for each row
+                 execute function s2s.report_sale(''lt_gone'', ''transaction_id={id}'',
+                     ''amount={amount}'', ''currency=EUR'')', i);
+             execute format('create trigger many_%s after insert on tb.orders for each row
+                 execute function s2s.report_sale(''lt_ta'', ''transaction_id={id}'',
+                     ''amount={amount}'', ''currency=EUR'')', i);
+         end loop; end $$;
+         drop server lt_gone",
+    );
+    let (notices, received) = mpsc::channel();
+    let mut ta = tenants.session_with_notices("ta", notices);
+    let mut warnings_of = |sql: &str| -> Vec<String> {
+        ta.batch_execute(sql).expect(sql);
+        received.try_iter().collect()
+    };
+    let nothing: [String; 0] = [];
+    for (sql, problem) in [
+        (
+            "alter server lt_ta rename to lt_new",
+            "server \"lt_ta\" does not exist",
+        ),
+        ("alter server lt_new rename to lt_ta", ""),
+        (
+            "alter server lt_ta options (drop sale_url, add lead_url 'https://t.example/{transaction_id}')",
+            "server has no option \"sale_url\"",
+        ),
+        ("alter server lt_ta owner to current_user", ""),
+        ("alter table ta.orders add remark text", ""),
+        (
+            "create server own foreign data wrapper postback options (sale_url 'https://t.example/{transaction_id}')",
+            "",
+        ),
+        ("drop server own", ""),
+        ("drop server lt_ta", "server \"lt_ta\" does not exist"),
+    ] {
+        let warnings = warnings_of(sql);
+        if problem.is_empty() {
+            assert_eq!(warnings, nothing, "{sql}");
+            continue;
+        }
+        // 25 of tb's, and ta's own.
+        let (last, first) = warnings.split_last().expect(sql);
+        assert_eq!(last, "16 more triggers are affected", "{sql}");
+        assert_eq!(first.len(), 10, "{sql}");
+        for warning in first {
+            assert!(warning.ends_with(problem), "{sql}: {warning}");
+        }
+    }
+}
+
+#[test]
+fn what_a_role_without_rights_issues_makes_the_worker_read_no_servers() {
+    let mut tenants = Tenants::open("tenants_reload");
+    let pid = wait_for_some(PATIENCE, "a worker runs", || tenants.shop.worker_pid());
+    let wake_ups = || -> u64 {
+        let count = status_of(&format!("/proc/{pid}"), "voluntary_ctxt_switches");
+        count.parse().expect("a number")
+    };
+    tenants
+        .shop
+        .sql("grant create on database tenants_reload to tenants_reload_low");
+    let mut low = tenants.session("low");
+    let mut ta = tenants.session("ta");
+    // The worker is quiet after half a second without any.
+    let quiet = || {
+        let mut last = (Instant::now(), wake_ups());
+        wait_for(PATIENCE, "the worker has nothing to do", || {
+            if wake_ups() != last.1 {
+                last = (Instant::now(), wake_ups());
+            }
+            last.0.elapsed() > Duration::from_millis(500)
+        });
+        last.1
+    };
+    let wake_ups_by = |client: &mut Client, sql: &str| {
+        let before = quiet();
+        for _ in 0..20 {
+            client.batch_execute(sql).expect(sql);
+        }
+        quiet() - before
+    };
+    for sql in [
+        "drop extension if exists nope",
+        "drop owned by current_user",
+        "create schema own; create table own.t (a int); drop owned by current_user",
+        "do $$ begin drop extension \"pgrx-ext\"; exception when others then null; end $$",
+        "do $$ begin drop server lt_ta; exception when others then null; end $$",
+        "drop server if exists nope",
+        "drop user mapping if exists for current_user server nope",
+    ] {
+        // A look once a minute may fall into it.
+        let count = wake_ups_by(&mut low, sql);
+        assert!(count < 5, "{sql}: {count} wake-ups");
+    }
+    for sql in [
+        "alter server lt_ta options (set paused 'true')",
+        "create user mapping for current_user server lt_ta; drop user mapping for current_user server lt_ta",
+    ] {
+        let count = wake_ups_by(&mut ta, sql);
+        assert!(count > 0, "{sql}: {count} wake-ups");
+    }
 }
