@@ -1,17 +1,21 @@
 -- From 0.2.0 to 0.3.0: everything that a fresh 0.3.0 has and 0.2.0 had not, in the same words.
 -- What users and their tables may depend on is replaced where it stands, never dropped.
 
--- The rule that keeps the callbacks of a transaction id in order has a name.
+-- The rule that keeps the callbacks of a transaction id in order has a name; what was never sent holds none.
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0 or due_at = 'infinity';
+where attempts > 0;
 
-comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
 comment on column s2s.holding.action is 'what is reported';
 comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
 comment on column s2s.holding.id is 'number of the callback';
+
+drop index s2s.queue_holding;
+create index queue_holding on s2s.queue (server, action, transaction_id, id)
+    where attempts > 0;
 
 create or replace view s2s.callback as
 select q.id,
@@ -78,6 +82,25 @@ create or replace function s2s.linktrust_validator(options text[], catalog oid) 
 create or replace function s2s.postback_validator(options text[], catalog oid) returns void
     language c volatile strict parallel unsafe as 'MODULE_PATHNAME', 'network_validator_wrapper';
 
+-- Acting on a callback takes USAGE of its server, or to be its owner, besides EXECUTE. So these functions
+-- run as their caller, and reach the tables as the tables' owner.
+create or replace function s2s.callback_url(id bigint) returns text
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'callback_url_wrapper';
+create or replace function s2s.retry(id bigint) returns boolean
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'retry_wrapper';
+create or replace function s2s.retry_parked(server text default null) returns bigint
+    language c volatile parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'retry_parked_wrapper';
+create or replace function s2s.cancel(id bigint) returns boolean
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
+    as 'MODULE_PATHNAME', 'cancel_wrapper';
+comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued, or the user may not use its server';
+comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued, or the user may not use its server';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
+comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
@@ -89,7 +112,7 @@ comment on column s2s.queue.transaction_id is 'transaction id of the conversion 
 comment on column s2s.queue.parameters is 'all other parameters: an object of strings';
 comment on column s2s.queue.created_at is 'start of the database transaction that queued it';
 comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
-comment on column s2s.queue.attempts is 'number of attempts so far';
+comment on column s2s.queue.attempts is 'number of attempts so far with a request';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 comment on column s2s.attempt.id is 'number of the attempt among all';
 comment on column s2s.attempt.callback_id is 'number of the callback';
@@ -118,8 +141,6 @@ comment on column s2s.server_status.delivered_last_hour is 'callbacks delivered 
 comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that did not deliver';
 comment on column s2s.server_status.median_duration is 'median duration of the last hour''s requests';
 comment on column s2s.server_status.p99_duration is '99th percentile of that duration';
-comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns their number';
-comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued';
 comment on function s2s.wait_until_idle is 'waits until nothing is left that can be sent now; false on timeout';
 comment on function s2s.wake is 'makes the worker read the whole queue again when the database transaction commits';
 comment on function s2s.worker_status is 'status of this database''s worker; a hint if it is not running';

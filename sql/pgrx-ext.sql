@@ -424,25 +424,26 @@ comment on column s2s.queue.click_id is 'the click, if there was one';
 comment on column s2s.queue.parameters is 'all other parameters: an object of strings';
 comment on column s2s.queue.created_at is 'start of the database transaction that queued it';
 comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
-comment on column s2s.queue.attempts is 'number of attempts so far';
+comment on column s2s.queue.attempts is 'number of attempts so far with a request';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
 
--- Callbacks of a transaction id are delivered in order: one that was tried, or is parked, holds the later
--- ones of the same server and action. The index has the same condition, to be used for the view. (It is
--- no function: a role that may not execute it could not insert.)
+-- Callbacks of a transaction id are delivered in order: one that was sent, and is retried or parked, holds
+-- the later ones of the same server and action. One that was never sent holds none: whoever may insert
+-- rows could queue an invalid one for each transaction id of another. The index has the same condition, to be
+-- used for the view. (It is no function: a role that may not execute it could not insert.)
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0 or due_at = 'infinity';
+where attempts > 0;
 
-comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were tried, or are parked';
+comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
 comment on column s2s.holding.action is 'what is reported';
 comment on column s2s.holding.transaction_id is 'transaction id of the conversion at the network';
 comment on column s2s.holding.id is 'number of the callback';
 
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where attempts > 0 or due_at = 'infinity';
+    where attempts > 0;
 
 create table s2s.attempt (
     id bigint generated always as identity,
@@ -632,28 +633,31 @@ comment on column s2s.server_status.p99_duration is '99th percentile of that dur
 -- Operating
 -- ---------
 
+-- Acting on a callback takes USAGE of its server, or to be its owner, besides EXECUTE. So these functions
+-- run as their caller, and reach the tables as the tables' owner.
+
 create function s2s.callback_url(id bigint) returns text
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'callback_url_wrapper';
-comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued';
+comment on function s2s.callback_url is 'the URL that a queued callback would be sent to now, without secrets; NULL if it is not queued, or the user may not use its server';
 revoke execute on function s2s.callback_url(bigint) from public;
 
 create function s2s.retry(id bigint) returns boolean
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'retry_wrapper';
-comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued';
+comment on function s2s.retry is 'makes a callback due now, with attempts from zero; false if it is not queued, or the user may not use its server';
 revoke execute on function s2s.retry(bigint) from public;
 
 create function s2s.retry_parked(server text default null) returns bigint
-    language c volatile parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'retry_parked_wrapper';
-comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all; returns their number';
+comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 revoke execute on function s2s.retry_parked(text) from public;
 
 create function s2s.cancel(id bigint) returns boolean
-    language c volatile strict parallel unsafe security definer set search_path to pg_catalog, pg_temp
+    language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'cancel_wrapper';
-comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued';
+comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 revoke execute on function s2s.cancel(bigint) from public;
 
 create function s2s.wait_until_idle(timeout interval default '30s') returns boolean

@@ -17,7 +17,7 @@
 
 use std::borrow::Cow;
 
-use crate::problem::{Class, Problem, Quoted, is_invisible};
+use crate::problem::{Class, Problem, is_invisible};
 use crate::url;
 
 mod tradetracker;
@@ -86,10 +86,7 @@ impl<'a> ClickId<'a> {
         match id.check_form(form) {
             Ok(()) => Ok(id),
             // The message quotes the text as it was given: it may have been decoded.
-            Err(problem) => Err(Problem {
-                message: invalid(text).message,
-                ..problem
-            }),
+            Err(problem) => Err(problem.value(text)),
         }
     }
 
@@ -209,10 +206,7 @@ fn check_any(text: &str, given: &str) -> Result<(), Problem> {
             .hint("Store NULL for a visitor who came without a click id."));
     }
     if text.len() > MAX_LENGTH {
-        return Err(Problem {
-            message: invalid(given).message,
-            ..too_long(text, MAX_LENGTH)
-        });
+        return Err(too_long(text, MAX_LENGTH).value(given));
     }
     if is_plain(text) {
         return Ok(());
@@ -251,8 +245,8 @@ const VALUE_ALONE: &str =
     "Store the value of the landing page's parameter, decoded once, and nothing else.";
 
 fn invalid(text: &str) -> Problem {
-    let message = format!("invalid input syntax for type click_id: {}", Quoted(text));
-    Problem::new(Class::InvalidText, message)
+    let message = "invalid input syntax for type click_id";
+    Problem::new(Class::InvalidText, message).value(text)
 }
 
 fn too_long(text: &str, most: usize) -> Problem {

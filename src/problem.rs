@@ -30,8 +30,11 @@ pub enum Class {
 pub struct Problem {
     /// The SQLSTATE's class.
     pub class: Class,
-    /// What is wrong, on one line.
+    /// What is wrong, on one line, without the value that is.
     pub message: String,
+    /// The value that is wrong, quoted. With it, the message and the detail are for those who may
+    /// read it.
+    pub value: Option<String>,
     /// A sentence on what exactly is wrong, and where.
     pub detail: Option<String>,
     /// A sentence on what to do.
@@ -44,6 +47,7 @@ impl Problem {
         Problem {
             class,
             message: message.into(),
+            value: None,
             detail: None,
             hint: None,
         }
@@ -51,8 +55,31 @@ impl Problem {
 
     /// A parameter, option or argument that cannot be `text`: `invalid amount: "x"`.
     pub fn invalid(what: &str, text: &str) -> Problem {
-        let message = format!("invalid {what}: {}", Quoted(text));
-        Problem::new(Class::InvalidParameter, message)
+        Problem::new(Class::InvalidParameter, format!("invalid {what}")).value(text)
+    }
+
+    /// The same of a value, which the message quotes at its end.
+    pub fn value(self, text: &str) -> Problem {
+        let value = Some(Quoted(text).to_string());
+        Problem { value, ..self }
+    }
+
+    /// The same, in something that has a name: `trigger "x" on table "y": unknown parameter …`.
+    pub fn within(self, name: impl fmt::Display) -> Problem {
+        let message = format!("{name}: {}", self.message);
+        Problem { message, ..self }
+    }
+
+    /// The same without the value that is wrong, and without the detail, which may describe it.
+    pub fn without_value(self) -> Problem {
+        match self.value {
+            None => self,
+            Some(_) => Problem {
+                value: None,
+                detail: None,
+                ..self
+            },
+        }
     }
 
     /// Sets the DETAIL.
@@ -71,14 +98,18 @@ impl Problem {
     pub fn one_line(&self) -> String {
         match &self.detail {
             Some(detail) => format!("{self}: {detail}"),
-            None => self.message.clone(),
+            None => self.to_string(),
         }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.value {
+            Some(value) => write!(f, ": {value}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -167,6 +198,21 @@ fn joined(names: &[&str], word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_without_its_value_still_says_of_what() {
+        let problem = Problem::invalid("amount", "-1")
+            .detail("It is negative.")
+            .within("trigger");
+        assert_eq!(
+            problem.one_line(),
+            "trigger: invalid amount: \"-1\": It is negative."
+        );
+        assert_eq!(
+            problem.without_value().one_line(),
+            "trigger: invalid amount"
+        );
+    }
 
     #[test]
     fn long_and_unprintable_values_are_quoted_short() {

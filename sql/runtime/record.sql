@@ -31,7 +31,8 @@ with tried as (
     update s2s.queue q
     set due_at = case when t.pause < 0 then 'infinity'
                  else pg_catalog.clock_timestamp() + t.pause * interval '1 microsecond' end,
-        attempts = t.attempt,
+        -- Without a URL no request was made.
+        attempts = case when t.url is null then q.attempts else t.attempt end,
         last_error = t.message
     from taken t
     where t.pause is not null and q.ctid = t.tuple

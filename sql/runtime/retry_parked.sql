@@ -1,3 +1,3 @@
--- Makes all parked callbacks due, as if they had never been tried: those of the server $1, or of all.
+-- Makes all parked callbacks of the servers $1 due, as if they had never been tried.
 update s2s.queue set due_at = created_at, attempts = 0, last_error = null
-where due_at = 'infinity' and ($1::text is null or server = $1);
+where due_at = 'infinity' and server = any ($1::text[]);

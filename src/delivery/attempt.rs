@@ -43,7 +43,7 @@ impl Attempt {
             status: None,
             verdict: Verdict::Failed { message },
             response: None,
-            fate: Fate::Parked,
+            fate: Fate::Unsent,
             health: Health::Unknown,
         }
     }
@@ -102,7 +102,7 @@ pub const COLUMNS: [(&str, Column); 15] = {
 fn pause(attempt: &Attempt) -> Option<i64> {
     match attempt.fate {
         Fate::Gone => None,
-        Fate::Parked => Some(-1),
+        Fate::Parked | Fate::Unsent => Some(-1),
         Fate::Later(pause) => Some(micros(pause)),
     }
 }
@@ -177,6 +177,7 @@ pub(super) mod tests {
         for (fate, expected) in [
             (Fate::Gone, None),
             (Fate::Parked, Some(-1)),
+            (Fate::Unsent, Some(-1)),
             (Fate::Later(Duration::from_millis(2)), Some(2000)),
             (Fate::Later(Duration::MAX), Some(i64::MAX)),
         ] {

@@ -70,6 +70,9 @@ pub enum Fate {
     Later(Duration),
     /// It waits for a person.
     Parked,
+    /// The same without a request, which does not count as an attempt: if it was not sent before, it
+    /// holds none of its transaction id.
+    Unsent,
 }
 
 /// Decides after attempt number `attempt` (from 1); `chance` is uniform in `0.0..1.0`.

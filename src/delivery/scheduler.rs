@@ -5,8 +5,8 @@
 //!
 //! - Callbacks of one (server, action, transaction id) that wait here together are sent one at a time,
 //!   by number. They are offered by due time: the two orders differ if the clock was set back. One
-//!   that must be tried again, or is parked, holds the later ones: they are forgotten here until the
-//!   queue offers them again.
+//!   that was sent and must be tried again, or is parked, holds the later ones: they are forgotten here
+//!   until the queue offers them again. One that was never sent holds none.
 //! - A server has at most `max_in_flight` requests at once and `requests_per_second`.
 //! - A broken server, and one that says "not now", rests and then gets one probe at a time (see
 //!   [`super::breaker`]).
@@ -185,8 +185,8 @@ impl Scheduler {
         }
     }
 
-    /// The attempt of a callback is on record: the next one of its transaction id may go. Unless it
-    /// is gone, later ones are forgotten instead: the queue holds them back.
+    /// The attempt of a callback is on record: the next one of its transaction id may go. If the
+    /// callback was sent and is not gone, later ones are forgotten instead: the queue holds them back.
     pub fn recorded(&mut self, callback: &Callback, fate: Fate) {
         self.known.remove(&callback.id);
         let Some(lane) = self.lanes.get_mut(&callback.server) else {
@@ -195,7 +195,12 @@ impl Scheduler {
         let recorded = TransactionIdHash::of(callback);
         lane.busy.remove(&recorded);
         lane.locked.remove(&callback.id);
-        if fate != Fate::Gone {
+        let holds = match fate {
+            Fate::Gone => false,
+            Fate::Later(_) | Fate::Parked => true,
+            Fate::Unsent => callback.attempts > 0,
+        };
+        if holds {
             lane.waiting.retain(|(hash, waiting)| {
                 let stays = *hash != recorded;
                 if !stays {

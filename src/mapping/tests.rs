@@ -91,7 +91,7 @@ fn an_empty_text_provides_nothing() {
         Err(missing_argument("transaction_id"))
     );
     let problem = parse(&["transaction_id={id}", "={id}"]).unwrap_err();
-    assert_eq!(problem.message, "invalid trigger argument: \"={id}\"");
+    assert_eq!(problem.to_string(), "invalid trigger argument: \"={id}\"");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn mistakes_are_named() {
         ),
     ] {
         let problem = parse(arguments).unwrap_err();
-        assert_eq!(problem.message, message);
+        assert_eq!(problem.to_string(), message);
         assert_eq!(problem.hint.as_deref(), Some(hint));
     }
 }

@@ -136,8 +136,8 @@ impl<'a> Options<'a> {
     pub fn id(&self, name: &str) -> Result<Option<PositiveId>, Problem> {
         self.optional(name, |what, text| {
             PositiveId::parse(name, text).map_err(|problem| Problem {
-                message: Problem::invalid(what, text).message,
-                ..problem
+                detail: problem.detail,
+                ..Problem::invalid(what, text)
             })
         })
     }

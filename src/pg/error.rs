@@ -10,11 +10,12 @@ pub type PgResult<T> = Result<T, ErrorReport>;
 
 impl From<Problem> for ErrorReport {
     fn from(problem: Problem) -> ErrorReport {
+        let message = problem.to_string();
         let Problem {
             class,
-            message,
             detail,
             hint,
+            ..
         } = problem;
         let mut report = ErrorReport::new(sqlstate(class), message, "s2s");
         if let Some(detail) = detail {
@@ -29,8 +30,7 @@ impl From<Problem> for ErrorReport {
 
 /// The report of a problem in something that has a name: `trigger "x": unknown parameter …`.
 pub fn report_in(name: &str, problem: Problem) -> ErrorReport {
-    let message = format!("{name}: {problem}");
-    Problem { message, ..problem }.into()
+    problem.within(name).into()
 }
 
 fn sqlstate(class: Class) -> PgSqlErrorCode {

@@ -4,13 +4,19 @@
 use crate::pg::sys::{catalog, user};
 
 mod insert;
+mod parked;
 pub mod read;
 pub mod record;
 mod statement;
 mod table;
 
 pub use insert::{BulkInsert, NewCallback, enqueue, force_sync_commit};
-pub use statement::{enqueue_in_statement, gather_by_statement};
+pub use statement::{enqueue_in_statement, gather_by_statement, note_parked};
+
+/// Whether the current user is the owner of the tables: a member of its role, or a superuser.
+pub fn is_owner() -> bool {
+    user::has_privileges_of(catalog::relation_owner(c"queue"))
+}
 
 /// Runs `body`, which reads or changes the tables, with the rights of their owner. The caller
 /// checks what the current user may do, and sets the search path.

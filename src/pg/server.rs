@@ -9,6 +9,7 @@ use crate::network::options::Options;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server, linktrust, postback, tradetracker};
 use crate::pg::error::PgResult;
+use crate::pg::queue;
 use crate::pg::sys::foreign_server::{self, CalledAs, ForeignServer, is_superuser};
 use crate::problem::{Class, Problem, Quoted, list, nearest};
 
@@ -100,17 +101,30 @@ pub fn find(name: Option<&str>) -> Result<Server, Problem> {
     let (oid, server) = read_argument(name)?;
     match foreign_server::may_use(oid) {
         true => Ok(server),
-        false => {
-            let message = format!(
-                "permission denied for foreign server {}",
-                Quoted(&server.name)
-            );
-            Err(
-                Problem::new(Class::InsufficientPrivilege, message).hint(format!(
-                    "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {}.",
-                    quote_identifier(&server.name)
-                )),
-            )
+        false => Err(permission_denied(&server.name)),
+    }
+}
+
+fn permission_denied(name: &str) -> Problem {
+    let message = format!("permission denied for foreign server {}", Quoted(name));
+    Problem::new(Class::InsufficientPrivilege, message).hint(format!(
+        "A superuser or the server's owner can GRANT USAGE ON FOREIGN SERVER {}.",
+        quote_identifier(name)
+    ))
+}
+
+/// Refuses to let the current user see or change the callbacks of a server that it may neither use
+/// nor owns. Those of a server that is gone are for the owner of the queue.
+pub fn check_may_act(name: &str) -> Result<(), Problem> {
+    match ForeignServer::find(name) {
+        Some(found) if foreign_server::may_use(found.oid) => Ok(()),
+        Some(found) if foreign_server::is_owner(found.oid) => Ok(()),
+        Some(_) => Err(permission_denied(name)),
+        None if queue::is_owner() => Ok(()),
+        None => {
+            let message = format!("permission denied for foreign server {}", Quoted(name));
+            Err(Problem::new(Class::InsufficientPrivilege, message)
+                .detail("It does not exist; what is queued for it is the extension's owner's."))
         }
     }
 }
@@ -127,11 +141,6 @@ pub fn find_own(name: Option<&str>) -> Result<Server, Problem> {
                 .detail("The result holds the server's password."))
         }
     }
-}
-
-/// Whether a foreign server, of any wrapper, has the name.
-pub fn exists(name: &str) -> bool {
-    ForeignServer::find(name).is_some()
 }
 
 /// The server of a name, whatever the current user may do.
@@ -178,10 +187,8 @@ fn parse(name: &str, found: &ForeignServer) -> Result<Server, Problem> {
     })?;
     let options = found.options.iter();
     let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
-    Server::parse(name, network, options).map_err(|problem| Problem {
-        message: format!("server {}: {problem}", Quoted(name)),
-        ..problem
-    })
+    Server::parse(name, network, options)
+        .map_err(|problem| problem.within(format_args!("server {}", Quoted(name))))
 }
 
 /// The names of all servers of our networks.

@@ -9,6 +9,7 @@ pub mod hook;
 pub mod invalidation;
 pub mod jsonb;
 pub mod latch;
+pub mod log;
 pub mod memory;
 pub mod numeric;
 pub mod process;

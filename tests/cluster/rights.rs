@@ -3,3 +3,4 @@
 pub mod hostile;
 mod impostors;
 mod secrets;
+mod tenants;

@@ -96,6 +96,25 @@ fn what_is_locked_is_not_sent_again_and_stops_its_server_when_it_is_much() {
 }
 
 #[test]
+fn what_was_never_sent_holds_none_of_its_transaction_id() {
+    let now = Instant::now();
+    for (attempts, next) in [(0, vec![2]), (1, vec![])] {
+        let mut scheduler = scheduler(10, 1, limits(4), now);
+        let first = Callback {
+            attempts,
+            ..callback(1, 0, 7)
+        };
+        scheduler.offer(first.clone());
+        scheduler.offer(callback(2, 0, 7));
+        assert_eq!(drain(&mut scheduler, now), [1]);
+        scheduler.unsent(&first);
+        assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+        scheduler.recorded(&first, Fate::Unsent);
+        assert_eq!(drain(&mut scheduler, now), next);
+    }
+}
+
+#[test]
 fn one_transaction_goes_out_in_order_and_one_at_a_time() {
     let now = Instant::now();
     let mut scheduler = scheduler(10, 1, limits(10), now);

@@ -99,7 +99,7 @@ fn bad_values_are_refused() {
     ] {
         let problem = server(&[(option, text)]).unwrap_err();
         let message = format!("invalid value for option \"{option}\": \"{text}\"");
-        assert_eq!(problem.message, message);
+        assert_eq!(problem.to_string(), message);
         assert!(problem.detail.unwrap().starts_with("It is not "));
     }
     let message = |options: &[_]| server(options).unwrap_err().one_line();

@@ -12,6 +12,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::insert::{BulkInsert, NewCallback, enqueue};
+use super::parked;
 use crate::pg::sys::hook;
 
 /// A statement whose AFTER triggers are firing.
@@ -75,19 +76,27 @@ extern "C-unwind" fn insert_gathered() {
     }
 }
 
-/// Only frees memory: an error here would crash the server.
+#[pg_guard]
+extern "C-unwind" fn log_parked() {
+    parked::log();
+}
+
+/// Before the end, the log says what is parked. At the end it only frees memory: an error would crash
+/// the server.
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn on_transaction_end(
     event: pg_sys::XactEvent::Type,
     _: *mut std::ffi::c_void,
 ) {
     use pg_sys::XactEvent::*;
-    // No statement outlives its database transaction.
-    if matches!(
-        event,
-        XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT
-    ) {
-        forget(|_| true);
+    match event {
+        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => log_parked(),
+        // No statement outlives its database transaction.
+        XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
+            forget(|_| true);
+            parked::forget();
+        }
+        _ => {}
     }
 }
 
@@ -98,9 +107,15 @@ unsafe extern "C-unwind" fn on_subtransaction_end(
     _: pg_sys::SubTransactionId,
     _: *mut std::ffi::c_void,
 ) {
-    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
-        let nest_level = nest_level();
-        forget(|statement| statement.nest_level >= nest_level);
+    use pg_sys::SubXactEvent::*;
+    let nest_level = nest_level();
+    match event {
+        SUBXACT_EVENT_ABORT_SUB => {
+            forget(|statement| statement.nest_level >= nest_level);
+            parked::end_subtransaction(nest_level, false);
+        }
+        SUBXACT_EVENT_COMMIT_SUB => parked::end_subtransaction(nest_level, true),
+        _ => {}
     }
 }
 
@@ -111,6 +126,12 @@ fn forget(is_over: impl Fn(&FiringStatement) -> bool) {
             firing.retain(|statement| !is_over(statement));
         }
     });
+}
+
+/// Lets the log say, if the current subtransaction commits, that a trigger parked a row as the callback
+/// `id`; `reason` holds no value of the row.
+pub fn note_parked(trigger: &str, server: &str, id: i64, reason: impl FnOnce() -> String) {
+    parked::note(nest_level(), trigger, server, id, reason);
 }
 
 /// Queues the callback of a row trigger, together with those of the statement's other rows if

@@ -1,17 +1,40 @@
 //! Look-ups in the system catalogs. Each needs a database transaction.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// Whether the extension is in this database, with its tables.
-#[allow(unsafe_code)]
 pub fn extension_exists() -> bool {
+    extension_oid() != pg_sys::InvalidOid && relation_oid(c"queue") != pg_sys::InvalidOid
+}
+
+/// Whether the current user is the extension's owner: a member of its role, or a superuser.
+#[allow(unsafe_code)]
+pub fn owns_extension() -> bool {
+    let extension = extension_oid();
+    // SAFETY: catalog look-ups, of an extension that exists.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        #[cfg(feature = "pg15")]
+        let owns = |extension| pg_sys::pg_extension_ownercheck(extension, user);
+        #[cfg(not(feature = "pg15"))]
+        let owns =
+            |extension| pg_sys::object_ownercheck(pg_sys::ExtensionRelationId, extension, user);
+        extension != pg_sys::InvalidOid && owns(extension)
+    }
+}
+
+/// The extension's name.
+pub const EXTENSION: &str = "pgrx-ext";
+
+#[allow(unsafe_code)]
+fn extension_oid() -> pg_sys::Oid {
+    let name = CString::new(EXTENSION).unwrap_or_default();
     // SAFETY: a catalog look-up; the name is NUL-terminated.
-    let extension = unsafe { pg_sys::get_extension_oid(c"pgrx-ext".as_ptr(), true) };
-    extension != pg_sys::InvalidOid && relation_oid(c"queue") != pg_sys::InvalidOid
+    unsafe { pg_sys::get_extension_oid(name.as_ptr(), true) }
 }
 
 /// The schema `s2s`; `InvalidOid` if there is none.

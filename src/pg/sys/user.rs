@@ -99,3 +99,30 @@ pub fn may_create_databases() -> bool {
         may
     }
 }
+
+/// Whether the current user has the privileges of a role: a member of it, or a superuser.
+#[allow(unsafe_code)]
+pub fn has_privileges_of(role: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a database transaction.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}
+
+/// Whether the current user may read all values of these columns: may SELECT them, and no policy of
+/// row security hides rows. PostgreSQL's own errors quote rows on the same terms.
+#[allow(unsafe_code)]
+pub fn may_read_columns(table: pg_sys::Oid, attributes: impl Iterator<Item = i16>) -> bool {
+    let select = pg_sys::ACL_SELECT as pg_sys::AclMode;
+    let is_ok = |result| result == pg_sys::AclResult::ACLCHECK_OK;
+    // SAFETY: catalog look-ups within a database transaction, of a table that is open.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        let row_security = pg_sys::check_enable_rls(table, pg_sys::InvalidOid, true);
+        row_security != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+            && (is_ok(pg_sys::pg_class_aclcheck(table, user, select))
+                || attributes.into_iter().all(|attribute| {
+                    is_ok(pg_sys::pg_attribute_aclcheck(
+                        table, attribute, user, select,
+                    ))
+                }))
+    }
+}

@@ -9,6 +9,9 @@
 //! | drops a column along with something else | warning |
 //! | changes, renames or drops its server | warning |
 //! | any other | nothing |
+//!
+//! Only a command that made, changed or dropped servers of ours or their user mappings, or drops the
+//! extension, makes the worker read them: whatever a role without rights issues does not.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -18,11 +21,13 @@ use super::definition::Definition;
 use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::process::wake;
 use crate::pg::server;
+use crate::pg::sys::catalog;
 use command::Command;
 
 mod columns;
 mod command;
 mod servers;
+mod warnings;
 
 /// # Safety
 ///
@@ -33,6 +38,7 @@ unsafe fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
     // SAFETY: as the caller says.
     let command = unsafe { Command::of_call(fcinfo)? };
     if command.event() == b"sql_drop" {
+        servers::check_dropped(&command)?;
         return columns::warn_of_dropped(&command);
     }
     match command.tag() {
@@ -44,11 +50,14 @@ unsafe fn check_ddl(fcinfo: pg_sys::FunctionCallInfo) -> PgResult<()> {
         | b"ALTER VIEW"
         | b"ALTER MATERIALIZED VIEW"
         | b"ALTER TYPE" => columns::check(&command),
-        // Servers or user mappings were changed, or an extension is about to be dropped.
-        _ => {
-            wake::reload_at_commit();
-            servers::warn(&command)
+        b"DROP EXTENSION" => {
+            // At its end, nothing of ours is left to be called.
+            if command.drops_extension() && catalog::owns_extension() {
+                wake::reload_at_commit();
+            }
+            Ok(())
         }
+        _ => servers::check_changed(&command),
     }
 }
 

@@ -11,8 +11,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
 
 use super::definition::Definition;
 use super::row::{ReadColumns, Row};
@@ -21,10 +19,11 @@ use crate::callback::{Action, Parameters, UNREAD, is_organic};
 use crate::mapping::{ParameterNames, Piece};
 use crate::network::{MAX_URL, Server};
 use crate::pg::error::{PgResult, report_in};
-use crate::pg::queue::NewCallback;
+use crate::pg::queue::{self, NewCallback};
 use crate::pg::server;
 use crate::pg::settings::{self, OnInvalidRow};
 use crate::pg::sys::invalidation::Dependencies;
+use crate::pg::sys::user;
 use crate::problem::Problem;
 
 /// Bytes of each value that a parked callback keeps: more than any request has, and fewer than
@@ -34,6 +33,7 @@ const MAX_PARKED_VALUE: usize = MAX_URL;
 pub struct Plan {
     /// How messages name the trigger.
     description: String,
+    table: pg_sys::Oid,
     action: Action,
     /// The server's name, the trigger's first argument.
     server_name: String,
@@ -122,6 +122,7 @@ impl Plan {
             .collect();
         Plan {
             description: definition.description(),
+            table: definition.table.oid(),
             action: definition.action,
             server_name,
             server,
@@ -204,6 +205,11 @@ impl Plan {
                 enqueue(&callback);
             }
             Validation::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
+                let attributes = self.columns.attributes();
+                let problem = match user::may_read_columns(self.table, attributes) {
+                    true => problem,
+                    false => problem.without_value(),
+                };
                 return Err(report_in(&self.description, problem));
             }
             Validation::Invalid(problem) => {
@@ -213,13 +219,9 @@ impl Plan {
                     problem: Some(&reason),
                     ..callback
                 });
-                let line = format!(
-                    "s2s: callback {id} for server \"{}\" is parked: {reason}",
-                    self.server_name
-                );
-                // Not for the client, who may not be allowed to read the row.
-                ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "s2s")
-                    .report(PgLogLevel::LOG_SERVER_ONLY);
+                queue::note_parked(&self.description, &self.server_name, id, || {
+                    problem.without_value().one_line()
+                });
             }
         }
         Ok(())

@@ -37,6 +37,11 @@ impl ReadColumns {
         });
         self.columns.len() - 1
     }
+
+    /// The attribute numbers of the columns.
+    pub fn attributes(&self) -> impl Iterator<Item = i16> {
+        self.columns.iter().map(|column| column.index as i16 + 1)
+    }
 }
 
 struct ReadColumn {

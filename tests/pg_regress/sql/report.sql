@@ -23,8 +23,8 @@ grant usage on foreign server games_nl to backfill;
 set role backfill;
 select s2s.report_lead('games_nl', '2', 'c') is not null;
 reset role;
--- An earlier callback that is parked holds the later ones of its transaction.
-update s2s.queue set due_at = 'infinity', last_error = 'by hand' where transaction_id = '2';
+-- An earlier callback that was sent and is parked holds the later ones of its transaction id.
+update s2s.queue set due_at = 'infinity', attempts = 1, last_error = 'by hand' where transaction_id = '2';
 select s2s.report_lead('games_nl', '2', 'c') is not null;
 select status, held_by = (select min(id) from s2s.queue where transaction_id = '2') as held_by_first from s2s.callback where transaction_id = '2' order by id;
 -- One that was cancelled on the wire is cancelled, whatever the answer was.

@@ -108,7 +108,7 @@ impl Worker {
                 self.slot.last_delivery_at.store(at.0, SeqCst);
             }
             Fate::Later(pause) => self.alarms.look_at(Instant::now() + pause),
-            Fate::Parked => log!(
+            Fate::Parked | Fate::Unsent => log!(
                 "s2s: callback {} for server \"{}\" is parked: {}",
                 callback.id,
                 callback.server,

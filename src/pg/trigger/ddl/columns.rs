@@ -3,10 +3,10 @@
 //! A command is refused only if it breaks the trigger: if the arguments fitted the columns before it.
 
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_qualified_identifier};
 
 use super::command::{Command, TableChange};
+use super::warnings::Warnings;
 use super::{triggers, with_trigger};
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::trigger::definition::Definition;
@@ -26,17 +26,19 @@ pub fn check(command: &Command) -> PgResult<()> {
         TableChange::EnabledTriggers => ON_CHANGED_TABLES,
         TableChange::Other => return Ok(()),
     };
+    let mut warnings = Warnings::default();
     for (trigger, table) in triggers(query)? {
         unless_locked(table, || {
             with_misfit(trigger, table, |definition, problem| {
                 if definition.fitted_before_command() {
                     return Err(refusal(definition, problem));
                 }
-                warn(definition, problem);
+                warnings.warn(&definition.description(), problem);
                 Ok(())
             })
         })?;
     }
+    warnings.finish();
     Ok(())
 }
 
@@ -45,12 +47,14 @@ pub fn warn_of_dropped(command: &Command) -> PgResult<()> {
     if !command.is_drop_cascade() {
         return Ok(());
     }
+    let mut warnings = Warnings::default();
     for (trigger, table) in triggers(ON_TABLES_WITH_DROPPED_COLUMNS)? {
         with_misfit(trigger, table, |definition, problem| {
-            warn(definition, problem);
+            warnings.warn(&definition.description(), problem);
             Ok(())
         })?;
     }
+    warnings.finish();
     Ok(())
 }
 
@@ -84,10 +88,6 @@ fn unless_locked(table: pg_sys::Oid, check: impl FnOnce() -> PgResult<()>) -> Pg
         pg_sys::UnlockRelationOid(table, lock);
         result
     }
-}
-
-fn warn(definition: &Definition, problem: Problem) {
-    report_in(&definition.description(), problem).report(PgLogLevel::WARNING);
 }
 
 /// The error of a command that breaks a trigger.

@@ -8,12 +8,13 @@ use pgrx::pg_sys::AlterTableType::{
     AT_EnableTrig, AT_EnableTrigAll, AT_EnableTrigUser,
 };
 use pgrx::pg_sys::DropBehavior::DROP_CASCADE;
-use pgrx::pg_sys::ObjectType::{OBJECT_ATTRIBUTE, OBJECT_COLUMN};
+use pgrx::pg_sys::ObjectType::{OBJECT_ATTRIBUTE, OBJECT_COLUMN, OBJECT_FOREIGN_SERVER};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, NodeTag};
 use pgrx::prelude::*;
 
 use crate::pg::error::PgResult;
+use crate::pg::sys::catalog;
 
 /// A command, valid during the call of the event trigger.
 pub struct Command<'a>(&'a pg_sys::EventTriggerData);
@@ -80,8 +81,24 @@ impl Command<'_> {
         unsafe { self.as_node(NodeTag::T_RenameStmt) }
     }
 
-    pub fn is_rename(&self) -> bool {
-        self.as_rename().is_some()
+    /// The former name of the server that it renames.
+    pub fn renamed_server(&self) -> Option<String> {
+        let rename = self.as_rename()?;
+        // SAFETY: a server is named by a String node.
+        (rename.renameType == OBJECT_FOREIGN_SERVER).then(|| unsafe { string(rename.object) })
+    }
+
+    /// Whether it names our extension to be dropped.
+    pub fn drops_extension(&self) -> bool {
+        // SAFETY: the tag is that of the type; extensions are named by String nodes.
+        unsafe {
+            let dropped = self.as_node::<pg_sys::DropStmt>(NodeTag::T_DropStmt);
+            dropped.is_some_and(|dropped| {
+                PgList::<pg_sys::Node>::from_pg(dropped.objects)
+                    .iter_ptr()
+                    .any(|name| string(name) == catalog::EXTENSION)
+            })
+        }
     }
 
     /// The server whose options it sets or drops.
@@ -145,4 +162,15 @@ impl Command<'_> {
             false => TableChange::Other,
         }
     }
+}
+
+/// # Safety
+///
+/// It is a String node.
+#[allow(unsafe_code)]
+unsafe fn string(node: *mut pg_sys::Node) -> String {
+    // SAFETY: as the caller says; its text is NUL-terminated.
+    unsafe { CStr::from_ptr((*node.cast::<pg_sys::String>()).sval) }
+        .to_string_lossy()
+        .into_owned()
 }

@@ -1,54 +1,100 @@
-//! Warnings of triggers that a change of a server leaves unable to work. They come from the catalogs
-//! alone, to wait for no table's lock.
+//! Changes of servers: the worker is told, and there are warnings of triggers that they leave unable to
+//! work. These come from the catalogs alone, to wait for no table's lock.
 #![forbid(unsafe_code)]
 
 use pgrx::prelude::*;
 use pgrx::spi;
 
 use super::command::Command;
+use super::warnings::Warnings;
 use crate::callback::Action;
 use crate::mapping::Mapping;
 use crate::network::Server;
-use crate::pg::error::{self, PgResult, report_in};
+use crate::pg::error::{self, PgResult};
+use crate::pg::process::wake;
 use crate::pg::server;
 use crate::pg::trigger::definition::description;
 use crate::problem::Problem;
 
-/// Warns of triggers whose server does not exist, or that do not fit it, after the command.
-pub fn warn(command: &Command) -> PgResult<()> {
-    match command.tag() {
-        b"ALTER SERVER" if command.is_rename() => warn_of_no_server(),
-        b"ALTER SERVER" => match command.server_with_new_options() {
-            Some(server) => warn_of_misfits(&server),
-            None => Ok(()),
-        },
-        b"DROP SERVER" | b"DROP FOREIGN DATA WRAPPER" | b"DROP OWNED" => warn_of_no_server(),
-        _ => Ok(()),
+const CHANGED: &str = include_str!("../../../../sql/runtime/servers_changed.sql");
+const DROPPED: &str = include_str!("../../../../sql/runtime/servers_dropped.sql");
+
+/// Tells the worker of servers that the command made or changed, and warns of triggers that do not fit
+/// them any more.
+pub fn check_changed(command: &Command) -> PgResult<()> {
+    if names(CHANGED)?.is_empty() {
+        return Ok(());
+    }
+    wake::reload_at_commit();
+    if let Some(old_name) = command.renamed_server() {
+        return warn_of_no_server(&[old_name]);
+    }
+    match command.server_with_new_options() {
+        Some(server) => warn_of_misfits(&server),
+        None => Ok(()),
     }
 }
 
-fn warn_of_no_server() -> PgResult<()> {
-    for trigger in triggers().map_err(error::spi)? {
-        if !server::exists(trigger.server()) {
-            let problem = server::does_not_exist(trigger.server());
-            report_in(&trigger.description, problem).report(PgLogLevel::WARNING);
-        }
+/// The same for servers that the command dropped.
+pub fn check_dropped(command: &Command) -> PgResult<()> {
+    // No other command drops a server. Most that drop something do not come further.
+    if !matches!(
+        command.tag(),
+        b"DROP SERVER" | b"DROP USER MAPPING" | b"DROP FOREIGN DATA WRAPPER" | b"DROP OWNED"
+    ) {
+        return Ok(());
     }
-    Ok(())
+    let dropped = names(DROPPED)?;
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    wake::reload_at_commit();
+    warn_of_no_server(&dropped.into_iter().flatten().collect::<Vec<_>>())
+}
+
+/// The names of servers that `query` finds.
+fn names(query: &str) -> PgResult<Vec<Option<String>>> {
+    let read = || -> spi::Result<Vec<Option<String>>> {
+        Spi::connect(|client| {
+            let rows = client.select(query, None, &[])?;
+            rows.into_iter().map(|row| row.get(1)).collect()
+        })
+    };
+    read().map_err(error::spi)
+}
+
+/// Warns of triggers whose server is one of those that the command took away.
+fn warn_of_no_server(gone: &[String]) -> PgResult<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    warn(|trigger| {
+        let problem = gone
+            .iter()
+            .any(|name| name == trigger.server())
+            .then(|| server::does_not_exist(trigger.server()));
+        problem.map_or(Ok(()), Err)
+    })
 }
 
 fn warn_of_misfits(server: &str) -> PgResult<()> {
-    // A server of another wrapper did not fit the trigger before, either.
     let Ok(server) = server::read(server) else {
         return Ok(());
     };
+    warn(|trigger| match trigger.server() == server.name {
+        true => check(&server, trigger),
+        false => Ok(()),
+    })
+}
+
+fn warn(check: impl Fn(&CatalogTrigger) -> Result<(), Problem>) -> PgResult<()> {
+    let mut warnings = Warnings::default();
     for trigger in triggers().map_err(error::spi)? {
-        if trigger.server() == server.name
-            && let Err(problem) = check(&server, &trigger)
-        {
-            report_in(&trigger.description, problem).report(PgLogLevel::WARNING);
+        if let Err(problem) = check(&trigger) {
+            warnings.warn(&trigger.description, problem);
         }
     }
+    warnings.finish();
     Ok(())
 }
 
