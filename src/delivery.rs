@@ -8,6 +8,7 @@
 //! | [`reading`] | what to read of the queue next |
 //! | [`recording`] | what is not on record yet |
 //! | [`alarms`] | when to look again |
+//! | [`slot`] | which databases have a worker, or want one |
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -26,6 +27,7 @@ pub mod recording;
 pub mod reply;
 pub mod retry;
 pub mod scheduler;
+pub mod slot;
 mod verdict;
 
 pub use attempt::Attempt;

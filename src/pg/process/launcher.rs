@@ -102,7 +102,7 @@ impl Launcher {
         let without_worker: Vec<_> = BackgroundWorker::transaction(|| {
             let slots = self.board.slots().iter();
             let without_worker = slots.filter_map(|slot| {
-                let database = slot.database().filter(|_| slot.pid.load(SeqCst) == 0)?;
+                let database = slot.database().filter(|_| slot.state.process().is_none())?;
                 Some((slot, database, Access::of(database)))
             });
             without_worker.collect()
@@ -112,14 +112,13 @@ impl Launcher {
         for (slot, database, access) in without_worker {
             let pause = match access {
                 Access::Gone => {
-                    self.board.free(slot);
+                    slot.state.free(database.to_u32());
                     self.forget(database);
                     continue;
                 }
                 // It ended because there is no extension: when there is one, there is no need to
                 // wait.
-                _ if !slot.wanted.load(SeqCst) => {
-                    self.board.release(slot);
+                _ if slot.state.release(database.to_u32()) => {
                     self.forget(database);
                     continue;
                 }
@@ -141,10 +140,9 @@ impl Launcher {
     /// does not find it ends, and its slot is free again.
     fn look_at_unseen(&mut self) {
         while let Some(database) = self.unseen.last() {
-            let Some(slot) = self.board.claim(*database) else {
+            if self.board.claim(*database).is_none() {
                 return;
-            };
-            slot.wanted.store(true, SeqCst);
+            }
             self.unseen.pop();
         }
     }

@@ -1,10 +1,10 @@
 //! Shared memory: what workers and sessions know of each other.
 //!
-//! There is a slot for each database that has, or may want, a worker. Everything in a slot is
-//! atomic: the commit callback may do nothing that can fail. Only a process that takes or frees a
-//! slot makes others wait, for an instant.
+//! There is a slot for each database that has, or may want, a worker; [`crate::delivery::slot`] says how
+//! slots are taken and freed. Everything in a slot is atomic: the commit callback may do nothing that can
+//! fail. Only a process that takes a slot makes others that take one wait, for an instant.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::SystemTime;
 
 use pgrx::pg_sys;
@@ -13,27 +13,22 @@ use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
 use crate::delivery::Timestamp;
 use crate::delivery::reading::Calls;
+use crate::delivery::slot::{self, SlotState};
 use crate::pg::sys::latch::SharedLatch;
 use crate::pg::sys::process;
 
 /// What a worker and the sessions of its database know of each other.
 #[derive(Default)]
 pub struct Slot {
-    /// The database's OID; zero: the slot is free.
-    database: AtomicU32,
-    /// There should be a worker.
-    pub wanted: AtomicBool,
-    /// The worker's process; zero: there is none.
-    pub pid: AtomicI32,
+    /// Whose it is, and how often a session asked to look at the queue.
+    pub state: SlotState,
     /// The last worker stopped because it was told to.
     pub was_told_to_stop: AtomicBool,
     /// The worker's latch.
     latch: SharedLatch,
-    /// How often a session asked to look at the queue.
-    pub wakes: AtomicU64,
-    /// The worker sleeps, and has its latch set when `wakes` changes; else it looks by itself.
+    /// The worker sleeps, and has its latch set when it is called; else it looks by itself.
     pub is_listening: AtomicBool,
-    /// The value of `wakes` when the worker last had nothing to do.
+    /// The number of calls when the worker last had nothing to do.
     pub idle_at: AtomicU64,
     /// The earliest due time of what was committed since the worker last read.
     pub earliest: Earliest,
@@ -120,8 +115,8 @@ const SLOTS: usize = 256;
 /// All slots, and the launcher's latch.
 pub struct Board {
     slots: [Slot; SLOTS],
-    /// A process takes or frees a slot.
-    is_changing: AtomicBool,
+    /// A process takes a slot.
+    is_claiming: AtomicBool,
     launcher: SharedLatch,
 }
 
@@ -129,7 +124,7 @@ impl Default for Board {
     fn default() -> Board {
         Board {
             slots: std::array::from_fn(|_| Slot::default()),
-            is_changing: AtomicBool::new(false),
+            is_claiming: AtomicBool::new(false),
             launcher: SharedLatch::default(),
         }
     }
@@ -176,36 +171,11 @@ impl Board {
             .find(|slot| slot.database() == Some(database))
     }
 
-    /// The slot of a database; takes a free one if it has none. `None` if there is no free one.
+    /// The slot of a database; takes a free one, for which a worker is wanted, if it has none. `None` if
+    /// there is no free one.
     pub fn claim(&self, database: pg_sys::Oid) -> Option<&Slot> {
-        self.find(database).or_else(|| {
-            self.change(|| {
-                let free = || self.slots.iter().find(|slot| slot.database().is_none());
-                let slot = self.find(database).or_else(free)?;
-                slot.database.store(database.to_u32(), SeqCst);
-                Some(slot)
-            })
-        })
-    }
-
-    /// Frees a slot that has no worker, unless one is wanted.
-    pub fn release(&self, slot: &Slot) {
-        self.change(|| {
-            let database = slot.database.swap(0, SeqCst);
-            // A session that wants a worker says so first, and then checks that the slot is still
-            // its database's.
-            if slot.wanted.load(SeqCst) {
-                slot.database.store(database, SeqCst);
-            }
-        });
-    }
-
-    /// Frees the slot of a database that is gone.
-    pub fn free(&self, slot: &Slot) {
-        self.change(|| {
-            slot.wanted.store(false, SeqCst);
-            slot.database.store(0, SeqCst);
-        });
+        let states = self.slots.iter().map(|slot| &slot.state);
+        slot::claim(states, &self.is_claiming, database.to_u32()).map(|found| &self.slots[found])
     }
 
     /// Tells a database's worker something and wakes it, or has one started. `None` if there is no
@@ -214,27 +184,17 @@ impl Board {
         loop {
             let slot = self.claim(database)?;
             tell(slot);
-            slot.wake();
-            // It may have been freed meanwhile.
-            if slot.database() == Some(database) {
-                return Some(slot);
+            match slot.state.call(database.to_u32()) {
+                Some(0) => self.wake_launcher(),
+                // Either the worker, which counts the calls after it has set `is_listening`, sees this
+                // one, or this sees that it listens.
+                Some(_) if slot.is_listening.load(SeqCst) => slot.latch.set(),
+                Some(_) => {}
+                // It was released in between, which takes a worker that gave it up.
+                None => continue,
             }
+            return Some(slot);
         }
-    }
-
-    /// Runs `change` while no other process takes or frees a slot. It may do nothing that can fail.
-    fn change<T>(&self, change: impl FnOnce() -> T) -> T {
-        let (free, taken) = (false, true);
-        while self
-            .is_changing
-            .compare_exchange_weak(free, taken, SeqCst, SeqCst)
-            .is_err()
-        {
-            std::thread::yield_now();
-        }
-        let result = change();
-        self.is_changing.store(free, SeqCst);
-        result
     }
 
     /// This process is the launcher from now on.
@@ -251,40 +211,24 @@ impl Board {
 impl Slot {
     /// The database it is for.
     pub fn database(&self) -> Option<pg_sys::Oid> {
-        match self.database.load(SeqCst) {
-            0 => None,
-            oid => Some(pg_sys::Oid::from(oid)),
-        }
+        self.state.database().map(pg_sys::Oid::from)
     }
 
     /// What sessions have asked for so far.
     pub fn calls(&self) -> Calls {
         Calls {
-            wakes: self.wakes.load(SeqCst),
+            wakes: self.state.calls(),
             reloads: self.reloads.load(SeqCst),
         }
     }
 
-    /// Makes the worker look at the queue, or the launcher start one.
-    ///
-    /// Either the worker, which checks `wakes` after it has set `is_listening`, sees the call, or the
-    /// caller sees that it listens.
-    fn wake(&self) {
-        self.wakes.fetch_add(1, SeqCst);
-        self.wanted.store(true, SeqCst);
-        if self.pid.load(SeqCst) == 0 {
-            BOARD.get().wake_launcher();
-        } else if self.is_listening.load(SeqCst) {
-            self.latch.set();
-        }
-    }
-
-    /// This process is the slot's worker from now on; false if there is one already.
-    pub fn occupy(&self) -> bool {
-        let taken = self.pid.compare_exchange(0, process::pid(), SeqCst, SeqCst);
-        if taken.is_err() {
+    /// This process is the worker of the database, whose slot it is, from now on; false if there is one
+    /// already.
+    pub fn occupy(&self, database: pg_sys::Oid) -> bool {
+        if !self.state.occupy(database.to_u32(), process::pid()) {
             return false;
         }
+        self.is_listening.store(false, SeqCst);
         self.latch.adopt();
         self.in_flight.store(0, SeqCst);
         self.last_delivery_at.store(0, SeqCst);
@@ -293,10 +237,10 @@ impl Slot {
         true
     }
 
-    /// The worker is gone.
+    /// The worker, this process, is gone.
     pub fn vacate(&self) {
         self.latch.clear();
-        self.pid.store(0, SeqCst);
+        self.state.vacate(process::pid());
         BOARD.get().wake_launcher();
     }
 }

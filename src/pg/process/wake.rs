@@ -5,6 +5,8 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering::SeqCst;
 
+use pgrx::pg_sys;
+
 use crate::delivery::Timestamp;
 use crate::pg::sys::process;
 use crate::pg::sys::transaction::{self, End};
@@ -13,6 +15,9 @@ pub use super::shared_memory::{Board, Slot, board, request_memory};
 
 thread_local! {
     static AT_COMMIT: Cell<AtCommit> = const { Cell::new(AtCommit::NOTHING) };
+
+    /// The slot that this process, a worker, is in.
+    static OCCUPIED: Cell<Option<&'static Slot>> = const { Cell::new(None) };
 }
 
 /// What this database transaction does when it commits.
@@ -91,6 +96,21 @@ fn on_end(end: End) {
 /// preload, or if there is no room for a worker.
 pub fn wake_mine(tell: impl Fn(&Slot)) -> Option<&'static Slot> {
     board()?.wake(process::database(), tell)
+}
+
+/// Makes this process the worker of its database until it ends; `None` if there is another one, or none
+/// is wanted.
+pub fn occupy(database: pg_sys::Oid) -> Option<&'static Slot> {
+    // Before it is occupied: what can fail must not leave the slot behind.
+    process::at_exit(|| {
+        if let Some(slot) = OCCUPIED.take() {
+            slot.vacate();
+        }
+    });
+    let slot = board()?.find(database)?;
+    let is_mine = slot.occupy(database);
+    OCCUPIED.set(is_mine.then_some(slot));
+    OCCUPIED.get()
 }
 
 /// The slot of the current database, if it has one.

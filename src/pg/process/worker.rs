@@ -43,28 +43,24 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
     signal::listen();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), None);
-    let Some(board) = wake::board() else { return };
-    // Before the look: a session that wants a worker from here on is not missed.
-    if let Some(slot) = board.find(database) {
-        slot.wanted.store(false, SeqCst);
-    }
-    if !transaction(|| Ok(catalog::extension_exists())).unwrap_or(false) {
-        return;
-    }
-    let Some(slot) = board.claim(database) else {
-        warning!("s2s: there is no room for the worker of another database");
+    // Before the look: nobody takes the slot from under this process, and no other worker looks.
+    let Some(slot) = wake::occupy(database) else {
         return;
     };
-    slot.wanted.store(true, SeqCst);
-    if !slot.occupy() {
-        return;
-    }
-    process::at_exit(|| {
-        if let Some(slot) = wake::my_slot() {
-            slot.vacate();
-        }
-    });
     session::set_up();
+    let calls = slot.calls();
+    match transaction(|| Ok(catalog::extension_exists())) {
+        Ok(true) => {}
+        Ok(false) => {
+            slot.state.give_up(calls.wakes);
+            return;
+        }
+        Err(error) => {
+            warning!("s2s: cannot look whether the extension is there: {error}");
+            // Another worker looks again.
+            process::exit(1);
+        }
+    }
     let threads = settings::max_in_flight();
     let pool = match signal::with_signals_blocked(|| Pool::start(threads)) {
         Ok(pool) => pool,

@@ -99,17 +99,14 @@ impl QueueTuple {
 pub fn enqueue(callback: &NewCallback) -> i64 {
     let open = OpenQueueTable::new();
     let queue_tuple = QueueTuple::new(&open, callback);
-    // SAFETY: the values have the types of the columns, which `QueueTable` has checked. The slot is
-    // cleared before they are freed.
+    // SAFETY: the values have the types of the columns, which `QueueTable` has checked. The insertion
+    // sets the slot's table and tuple id; the slot is cleared before the values are freed.
     unsafe {
         let slot = open.slot();
         queue_tuple.store(slot);
-        let tuple = pg_sys::ExecCopySlotHeapTuple(slot);
-        pg_sys::simple_heap_insert(open.relation(), tuple);
-        (*slot).tts_tid = (*tuple).t_self;
+        pg_sys::simple_table_tuple_insert(open.relation(), slot);
         open.insert_into_indexes(slot);
         pg_sys::ExecClearTuple(slot);
-        pg_sys::heap_freetuple(tuple);
     }
     open.close();
     force_sync_commit();
@@ -128,8 +125,9 @@ const BULK_BYTES: usize = 256 * 1024;
 /// Inserts the callbacks of a statement, many at once. The last ones are in the queue only after
 /// [`BulkInsert::finish`].
 pub struct BulkInsert {
-    /// The queue as of the first callback.
-    table: Rc<QueueTable>,
+    /// The queue as of the first callback. It is locked from there on, so that the columns are the same
+    /// when it is opened again.
+    table: Option<Rc<QueueTable>>,
     /// Made on demand; the first `pending` hold a callback each.
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     pending: usize,
@@ -145,7 +143,7 @@ pub struct BulkInsert {
 impl Default for BulkInsert {
     fn default() -> BulkInsert {
         BulkInsert {
-            table: QueueTable::current(),
+            table: None,
             slots: Vec::new(),
             pending: 0,
             pending_bytes: 0,
@@ -169,9 +167,12 @@ impl BulkInsert {
     /// Adds a callback and returns its id.
     #[allow(unsafe_code)]
     pub fn add(&mut self, callback: &NewCallback) -> i64 {
-        let queue_tuple = QueueTuple::new(&self.table, callback);
+        let table = self
+            .table
+            .get_or_insert_with(|| OpenQueueTable::new().close());
+        let queue_tuple = QueueTuple::new(table, callback);
         if self.pending == self.slots.len() {
-            let descriptor = self.table.descriptor();
+            let descriptor = table.descriptor();
             // SAFETY: `self.table` keeps the descriptor; the slot is in `memory`, which is dropped
             // with the list of slots.
             let slot = unsafe {
@@ -205,7 +206,7 @@ impl BulkInsert {
         let open = OpenQueueTable::new();
         let pending = &mut self.slots[..self.pending];
         // SAFETY: each slot holds a tuple of the queue, in memory that outlives the call;
-        // `heap_multi_insert` sets their `tts_tid`.
+        // `heap_multi_insert` sets their table and tuple id.
         unsafe {
             pg_sys::heap_multi_insert(
                 open.relation(),

@@ -1,9 +1,14 @@
 //! The table `s2s.queue` as insertion needs it: looked up once per session, and again when an
 //! invalidation message says that the table or one of its indexes has changed.
+//!
+//! The locks come first. While they are held no column, constraint or index comes or goes, so that
+//! what is looked up under them is right, whatever message is processed from there on. What was
+//! looked up before is used only if it is unchanged with everything open. So there is one look-up at
+//! most each time the table is opened.
 
 mod check;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -21,7 +26,6 @@ pub const COLUMNS: usize = 10;
 
 /// What insertion needs to know of `s2s.queue`.
 pub struct QueueTable {
-    oid: pg_sys::Oid,
     sequence: pg_sys::Oid,
     /// The OIDs of the labels of `s2s.action`, in the order of [`Action::ALL`].
     labels: [pg_sys::Oid; Action::ALL.len()],
@@ -41,8 +45,16 @@ pub struct QueueTable {
 }
 
 thread_local! {
-    static CACHED: RefCell<Option<Rc<QueueTable>>> = const { RefCell::new(None) };
+    /// What the session has looked up. An open table is not in here: an index can call functions,
+    /// and what those queue must not go through the same slot.
+    static CACHED: Cell<Option<Rc<QueueTable>>> = const { Cell::new(None) };
 }
+
+/// Writing locks the table and its indexes in this way.
+const LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+
+/// The lock stays until the database transaction ends.
+const KEEP_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
 
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" {
@@ -51,31 +63,19 @@ unsafe extern "C-unwind" {
 }
 
 impl QueueTable {
-    /// The session's, looked up if there is none that is still valid.
-    pub fn current() -> Rc<QueueTable> {
-        let cached = CACHED.with_borrow(|cached| {
-            let cached = cached.as_ref()?;
-            cached.dependencies.are_unchanged().then(|| cached.clone())
-        });
-        cached.unwrap_or_else(|| {
-            let table = Rc::new(QueueTable::look_up());
-            let old = CACHED.replace(Some(table.clone()));
-            // Frees memory of PostgreSQL's: not while the cell is borrowed.
-            drop(old);
-            table
-        })
-    }
-
+    /// Looks the table and its indexes up, and leaves the indexes open, locked as the table is.
+    ///
+    /// # Safety
+    ///
+    /// The relation is `s2s.queue`, open and locked for insertion.
     #[allow(unsafe_code)]
-    fn look_up() -> QueueTable {
+    unsafe fn look_up(relation: pg_sys::Relation) -> QueueTable {
         let dependencies = Dependencies::everything();
         let memory = OwnedContext::of_session(c"s2s queue");
-        let oid = catalog::existing_relation_oid(c"queue");
         let action = catalog::type_oid(c"action");
-        // SAFETY: `table_open` raises an error unless it opens a table; that stays open until
-        // `table_close`. What is kept is allocated in `memory`, which lives as long as the result.
+        // SAFETY: the relation is open, as the caller says. What is kept is allocated in `memory`,
+        // which lives as long as the result.
         unsafe {
-            let relation = pg_sys::table_open(oid, pg_sys::RowExclusiveLock as i32);
             check::storage(&*(*relation).rd_rel);
             check::columns(relation, action);
             let (descriptor, info, indexes, executor, slot) = memory.switch_to(|| {
@@ -89,7 +89,6 @@ impl QueueTable {
                     .inspect(|index| check::index(&*(**index).rd_index))
                     .map(|index| (*index).rd_id)
                     .collect();
-                pg_sys::ExecCloseIndices(info);
                 (
                     descriptor,
                     info,
@@ -98,10 +97,8 @@ impl QueueTable {
                     pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsVirtual),
                 )
             });
-            pg_sys::table_close(relation, pg_sys::NoLock as i32);
-            let relations = [vec![oid], indexes.clone()].concat();
+            let relations = [vec![(*relation).rd_id], indexes.clone()].concat();
             QueueTable {
-                oid,
                 sequence: catalog::relation_oid(c"queue_id_seq"),
                 labels: Action::ALL.map(|label| label_oid(action, label)),
                 descriptor,
@@ -148,30 +145,45 @@ impl OpenQueueTable {
     /// Opens them.
     #[allow(unsafe_code)]
     pub fn new() -> OpenQueueTable {
-        loop {
-            let open = OpenQueueTable(QueueTable::current());
-            let lock = pg_sys::RowExclusiveLock as i32;
-            // SAFETY: `info` and its array, which has an element for each index, live as long as
-            // `open`. The indexes of the array stay those to be maintained while the table is locked:
-            // CREATE and DROP INDEX, also CONCURRENTLY, wait for transactions with this lock.
-            unsafe {
-                let info = open.0.info;
-                (*info).ri_RelationDesc = pg_sys::table_open(open.0.oid, lock);
-                // Taking a lock processes invalidation messages.
-                if !open.0.dependencies.are_unchanged() {
-                    pg_sys::table_close((*info).ri_RelationDesc, pg_sys::NoLock as i32);
-                    continue;
-                }
-                for (number, index) in open.0.indexes.iter().enumerate() {
-                    *(*info).ri_IndexRelationDescs.add(number) = pg_sys::index_open(*index, lock);
-                }
-            }
-            // So does locking the indexes.
-            if open.0.dependencies.are_unchanged() {
+        // SAFETY: a relation that is locked and there can be opened; it stays open until `close`.
+        unsafe {
+            let relation = pg_sys::table_open(lock_queue(), KEEP_LOCK);
+            if let Some(open) = OpenQueueTable::cached(relation) {
                 return open;
             }
-            open.close();
+            OpenQueueTable(Rc::new(QueueTable::look_up(relation)))
         }
+    }
+
+    /// Opens the indexes as they were looked up, if that is still right.
+    ///
+    /// # Safety
+    ///
+    /// The relation is `s2s.queue`, open and locked for insertion.
+    #[allow(unsafe_code)]
+    unsafe fn cached(relation: pg_sys::Relation) -> Option<OpenQueueTable> {
+        let table = CACHED.take()?;
+        // Taking the lock on the table has processed invalidation messages.
+        if !table.dependencies.are_unchanged() {
+            return None;
+        }
+        let open = OpenQueueTable(table);
+        // SAFETY: `info` and its array, which has an element for each index, live as long as `open`.
+        // The indexes of the array are those of the table, which is locked and unchanged: CREATE and
+        // DROP INDEX, also CONCURRENTLY, wait for transactions with this lock.
+        unsafe {
+            let info = open.0.info;
+            (*info).ri_RelationDesc = relation;
+            for (number, index) in open.0.indexes.iter().enumerate() {
+                *(*info).ri_IndexRelationDescs.add(number) = pg_sys::index_open(*index, LOCK);
+            }
+        }
+        // So has taking the locks on the indexes.
+        if open.0.dependencies.are_unchanged() {
+            return Some(open);
+        }
+        open.close_indexes();
+        None
     }
 
     /// The open table.
@@ -190,7 +202,7 @@ impl OpenQueueTable {
     ///
     /// # Safety
     ///
-    /// The slot holds a tuple that was just inserted into the table, with its `tts_tid`.
+    /// The slot holds a tuple that was just inserted into the table, with its table and tuple id.
     #[allow(unsafe_code)]
     pub unsafe fn insert_into_indexes(&self, slot: *mut pg_sys::TupleTableSlot) {
         let executor = self.0.executor;
@@ -215,20 +227,46 @@ impl OpenQueueTable {
         }
     }
 
-    /// Closes them; the locks are kept until the database transaction ends.
+    /// Closes them, and returns what the session keeps of them. The locks are kept until the database
+    /// transaction ends.
     #[allow(unsafe_code)]
-    pub fn close(self) {
-        // SAFETY: `new` opened the table and all indexes.
+    pub fn close(self) -> Rc<QueueTable> {
+        self.close_indexes();
+        // SAFETY: `new` opened the table.
+        unsafe { pg_sys::table_close(self.relation(), KEEP_LOCK) };
+        CACHED.set(Some(self.0.clone()));
+        self.0
+    }
+
+    #[allow(unsafe_code)]
+    fn close_indexes(&self) {
+        // SAFETY: all indexes of the array are open.
         unsafe {
             let info = self.0.info;
             for number in 0..self.0.indexes.len() {
                 let index = *(*info).ri_IndexRelationDescs.add(number);
                 #[cfg(any(feature = "pg17", feature = "pg18"))]
                 pg_sys::index_insert_cleanup(index, *(*info).ri_IndexRelationInfo.add(number));
-                pg_sys::index_close(index, pg_sys::NoLock as i32);
+                pg_sys::index_close(index, KEEP_LOCK);
             }
-            pg_sys::table_close((*info).ri_RelationDesc, pg_sys::NoLock as i32);
         }
+    }
+}
+
+/// Locks `s2s.queue` for insertion, and returns its OID.
+#[allow(unsafe_code)]
+fn lock_queue() -> pg_sys::Oid {
+    loop {
+        pg_sys::check_for_interrupts!();
+        let queue = catalog::existing_relation_oid(c"queue");
+        // SAFETY: any OID can be locked, within a database transaction.
+        unsafe { pg_sys::LockRelationOid(queue, LOCK) };
+        // While this waited, the extension may have been dropped and created again.
+        if catalog::relation_oid(c"queue") == queue {
+            return queue;
+        }
+        // SAFETY: it was locked above.
+        unsafe { pg_sys::UnlockRelationOid(queue, LOCK) };
     }
 }
 

@@ -37,8 +37,7 @@ fn worker_status() -> TableIterator<
     };
     let last_error = last_error().unwrap_or_default();
     let slot = wake::my_slot();
-    let worker = slot.map(|slot| (slot, slot.pid.load(SeqCst)));
-    let row = match worker.filter(|(_, pid)| *pid != 0) {
+    let row = match slot.and_then(|slot| Some((slot, slot.state.process()?))) {
         Some((slot, pid)) => (
             true,
             Some(pid),
@@ -62,7 +61,7 @@ fn why_absent(slot: Option<&Slot>) -> &'static str {
         return "Add pgrx-ext to the server's preloaded libraries: set shared_preload_libraries = 'pgrx-ext' in postgresql.conf and restart.";
     };
     let database = session::database();
-    let is_wanted = slot.is_some_and(|slot| slot.wanted.load(SeqCst));
+    let is_wanted = slot.is_some_and(|slot| slot.state.is_wanted());
     let state = Access::of(database);
     if session::is_standby() {
         "The server is a standby: the worker starts when it is promoted."
@@ -112,7 +111,7 @@ fn server_occupation() -> TableIterator<
         name!(is_broken, bool),
     ),
 > {
-    let slot = wake::my_slot().filter(|slot| slot.pid.load(SeqCst) != 0);
+    let slot = wake::my_slot().filter(|slot| slot.state.process().is_some());
     let servers = slot.into_iter().flat_map(|slot| slot.servers.iter());
     let taken = servers.filter(|server| server.server.load(SeqCst) != 0);
     TableIterator::new(taken.map(|server| {
@@ -137,9 +136,9 @@ fn wait_until_idle(timeout: Interval) -> PgResult<bool> {
     let Some(slot) = wake::wake_mine(|_| {}) else {
         return Ok(!Spi::get_one(ANY_DUE).map_err(error::spi)?.unwrap_or(false));
     };
-    let asked = slot.wakes.load(SeqCst);
+    let asked = slot.calls().wakes;
     loop {
-        if slot.pid.load(SeqCst) != 0 && slot.idle_at.load(SeqCst) >= asked {
+        if slot.state.process().is_some() && slot.idle_at.load(SeqCst) >= asked {
             return Ok(true);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -4,6 +4,7 @@ use pgrx::pg_sys;
 
 use crate::pg::sys::catalog::name_text;
 
+#[derive(PartialEq, Eq, Hash)]
 pub struct Column {
     /// Its index in a tuple, from 0.
     pub index: usize,

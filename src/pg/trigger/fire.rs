@@ -74,7 +74,7 @@ unsafe fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()>
         }
         let plan = plan_of(&definition);
         if data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
-            return report_new_table(&plan, data);
+            return report_new_table(&plan, &definition, data);
         }
         let is_update =
             data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
@@ -83,7 +83,8 @@ unsafe fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()>
         } else {
             data.tg_trigslot
         };
-        plan.report(&Row::new(slot, plan.columns()), queue::enqueue_in_statement)
+        let row = Row::new(slot, plan.columns());
+        plan.report(&definition, &row, queue::enqueue_in_statement)
     }
 }
 
@@ -94,7 +95,11 @@ unsafe fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()>
 /// `data` is that of a call of a statement trigger with a transition table of new rows; `plan` is
 /// the trigger's.
 #[allow(unsafe_code)]
-unsafe fn report_new_table(plan: &Plan, data: &pg_sys::TriggerData) -> PgResult<()> {
+unsafe fn report_new_table(
+    plan: &Plan,
+    definition: &Definition,
+    data: &pg_sys::TriggerData,
+) -> PgResult<()> {
     let rows = data.tg_newtable;
     // SAFETY: the transition table holds rows of the relation, which is open. Other triggers read it
     // with read pointers of their own. Once it has spilled to disk, a row is in the current context
@@ -113,7 +118,7 @@ unsafe fn report_new_table(plan: &Plan, data: &pg_sys::TriggerData) -> PgResult<
             pg_sys::check_for_interrupts!();
             bulk.row(|bulk| {
                 let row = Row::new(slot, plan.columns());
-                plan.report(&row, |callback| bulk.add(callback))
+                plan.report(definition, &row, |callback| bulk.add(callback))
             })?;
             pg_sys::tuplestore_select_read_pointer(rows, read_pointer);
         }

@@ -1,17 +1,19 @@
 //! A trigger, compiled: what a row reports to which server.
 //!
-//! A plan is cached for the session until an invalidation message says that the table or a server has
-//! changed. When a row fires a trigger that can no longer be compiled, the user's statement still
+//! A plan is cached for the session, for all triggers that say the same of tables with the same columns,
+//! as the copies of a trigger on partitions do. It lasts until an invalidation message says that the
+//! table or a server has changed. When a row fires a trigger that can no longer be compiled, the user's statement still
 //! succeeds, and a callback with what is known of the row is parked with the reason.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use pgrx::pg_sys;
 
+use super::column::Column;
 use super::definition::Definition;
 use super::row::{ReadColumns, Row};
 use crate::callback::edit::is_unidentified;
@@ -31,10 +33,8 @@ use crate::problem::Problem;
 const MAX_PARKED_VALUE: usize = MAX_URL;
 
 pub struct Plan {
-    /// How messages name the trigger.
-    description: String,
-    table: pg_sys::Oid,
     action: Action,
+    arguments: Vec<String>,
     /// The server's name, the trigger's first argument.
     server_name: String,
     /// The server, unless it is gone or broken.
@@ -47,7 +47,7 @@ pub struct Plan {
     skips_unattributed_rows: bool,
     /// The first problem with the mapping.
     problem: Option<Problem>,
-    /// The table and the servers.
+    /// The servers.
     dependencies: Dependencies,
 }
 
@@ -95,9 +95,8 @@ pub enum Validation {
 
 impl Plan {
     /// Compiles a trigger, as far as that is possible.
-    fn new(definition: &Definition) -> Plan {
+    fn new(definition: &Definition, arguments: Vec<String>) -> Plan {
         let dependencies = Dependencies::everything();
-        let arguments = definition.trigger.arguments();
         let server_name = arguments.first().cloned().unwrap_or_default();
         let server = server::read(&server_name);
         let names = server
@@ -121,8 +120,6 @@ impl Plan {
             })
             .collect();
         Plan {
-            description: definition.description(),
-            table: definition.table.oid(),
             action: definition.action,
             server_name,
             server,
@@ -132,7 +129,8 @@ impl Plan {
             parameters,
             columns,
             problem,
-            dependencies: dependencies.only(vec![definition.table.oid()], true),
+            arguments,
+            dependencies: dependencies.only(Vec::new(), true),
         }
     }
 
@@ -191,7 +189,12 @@ impl Plan {
     }
 
     /// Queues the row's callback.
-    pub fn report(&self, row: &Row, enqueue: impl FnOnce(&NewCallback) -> i64) -> PgResult<()> {
+    pub fn report(
+        &self,
+        definition: &Definition,
+        row: &Row,
+        enqueue: impl FnOnce(&NewCallback) -> i64,
+    ) -> PgResult<()> {
         let parameters = self.parameters(row);
         let callback = NewCallback {
             server: &self.server_name,
@@ -206,11 +209,11 @@ impl Plan {
             }
             Validation::Invalid(problem) if settings::on_invalid_row() == OnInvalidRow::Error => {
                 let attributes = self.columns.attributes();
-                let problem = match user::may_read_columns(self.table, attributes) {
+                let problem = match user::may_read_columns(definition.table.oid(), attributes) {
                     true => problem,
                     false => problem.without_value(),
                 };
-                return Err(report_in(&self.description, problem));
+                return Err(report_in(&definition.description(), problem));
             }
             Validation::Invalid(problem) => {
                 let reason = problem.one_line();
@@ -219,7 +222,7 @@ impl Plan {
                     problem: Some(&reason),
                     ..callback
                 });
-                queue::note_parked(&self.description, &self.server_name, id, || {
+                queue::note_parked(&definition.description(), &self.server_name, id, || {
                     problem.without_value().one_line()
                 });
             }
@@ -228,30 +231,90 @@ impl Plan {
     }
 }
 
+/// The plan of one trigger.
+struct Compiled {
+    plan: Rc<Plan>,
+    /// The table.
+    table: Dependencies,
+}
+
+impl Compiled {
+    /// Whether it is still what the trigger says: CREATE OR REPLACE TRIGGER keeps its OID, and messages
+    /// about it are not processed within the command that is running.
+    fn is_valid(&self, definition: &Definition) -> bool {
+        self.is_unchanged()
+            && self.plan.action == definition.action
+            && definition.trigger.has_arguments(&self.plan.arguments)
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.table.are_unchanged() && self.plan.dependencies.are_unchanged()
+    }
+}
+
+/// What makes two triggers report alike.
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness {
+    action: Action,
+    arguments: Vec<String>,
+    columns: Vec<Column>,
+    owner: pg_sys::Oid,
+}
+
 thread_local! {
     /// The session's plans, by the trigger's OID.
-    static PLANS: RefCell<HashMap<pg_sys::Oid, Rc<Plan>>> = RefCell::new(HashMap::new());
+    static PLANS: RefCell<HashMap<pg_sys::Oid, Compiled>> = RefCell::new(HashMap::new());
+
+    /// The same plans, less those with a problem, which names the table.
+    static ALIKE: RefCell<HashMap<Likeness, Weak<Plan>>> = RefCell::new(HashMap::new());
 }
 
 /// The plan of a trigger, compiled if there is none that is still valid.
 pub fn plan_of(definition: &Definition) -> Rc<Plan> {
     let trigger = definition.trigger.oid();
-    let is_valid = |plan: &Rc<Plan>| plan.dependencies.are_unchanged();
     let cached = PLANS.with_borrow(|plans| {
-        let plan = plans.get(&trigger)?;
-        is_valid(plan).then(|| plan.clone())
+        let compiled = plans.get(&trigger)?;
+        compiled.is_valid(definition).then(|| compiled.plan.clone())
     });
     if let Some(plan) = cached {
         return plan;
     }
-    let plan = Rc::new(Plan::new(definition));
-    let invalid: Vec<Rc<Plan>> = PLANS.with_borrow_mut(|plans| {
-        let invalid = plans.extract_if(|_, plan| !is_valid(plan));
-        let invalid = invalid.map(|(_, plan)| plan).collect();
-        plans.insert(trigger, plan.clone());
-        invalid
+    // Before the columns are read.
+    let table = Dependencies::everything();
+    let plan = alike(definition);
+    let table = table.only(vec![definition.table.oid()], false);
+    let compiled = Compiled {
+        plan: plan.clone(),
+        table,
+    };
+    let invalid: Vec<Compiled> = PLANS.with_borrow_mut(|plans| {
+        let old = plans.insert(trigger, compiled);
+        let invalid = plans.extract_if(|_, compiled| !compiled.is_unchanged());
+        old.into_iter().chain(invalid.map(|(_, old)| old)).collect()
     });
     // Frees memory of PostgreSQL's: not while the map is borrowed.
     drop(invalid);
+    plan
+}
+
+/// A plan that is valid for a trigger: that of one alike, or a new one.
+fn alike(definition: &Definition) -> Rc<Plan> {
+    let likeness = Likeness {
+        action: definition.action,
+        arguments: definition.trigger.arguments(),
+        columns: definition.table.columns(),
+        owner: definition.table.owner(),
+    };
+    let known = ALIKE.with_borrow(|alike| alike.get(&likeness)?.upgrade());
+    if let Some(plan) = known.filter(|plan| plan.dependencies.are_unchanged()) {
+        return plan;
+    }
+    let plan = Rc::new(Plan::new(definition, likeness.arguments.clone()));
+    if plan.problem.is_none() {
+        ALIKE.with_borrow_mut(|alike| {
+            alike.retain(|_, plan| plan.strong_count() > 0);
+            alike.insert(likeness, Rc::downgrade(&plan));
+        });
+    }
     plan
 }

@@ -128,12 +128,25 @@ impl<'a> Trigger<'a> {
 
     /// Its arguments, the server first.
     pub fn arguments(&self) -> Vec<String> {
-        let count = usize::try_from(self.0.tgnargs).unwrap_or_default();
-        (0..count)
-            // SAFETY: `tgargs` has `tgnargs` elements, each NUL-terminated.
-            .map(|number| unsafe { CStr::from_ptr(*self.0.tgargs.add(number)) })
+        self.texts()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect()
+    }
+
+    /// Whether [`Trigger::arguments`] are these.
+    pub fn has_arguments(&self, arguments: &[String]) -> bool {
+        // Text of another encoding than UTF-8 is not what its bytes are.
+        let is_same = |(text, argument): (&CStr, &String)| {
+            text.to_bytes() == argument.as_bytes() || text.to_string_lossy() == argument.as_str()
+        };
+        self.texts().len() == arguments.len() && self.texts().zip(arguments).all(is_same)
+    }
+
+    fn texts(&self) -> impl ExactSizeIterator<Item = &'a CStr> {
+        let Trigger(trigger) = *self;
+        let count = usize::try_from(trigger.tgnargs).unwrap_or_default();
+        // SAFETY: `tgargs` has `tgnargs` elements, each NUL-terminated.
+        (0..count).map(|number| unsafe { CStr::from_ptr(*trigger.tgargs.add(number)) })
     }
 
     /// Its WHEN, as `nodeToString` writes an expression tree.

@@ -39,6 +39,50 @@ fn indexes_that_are_altered_meanwhile_are_kept_up() {
 }
 
 #[test]
+fn what_is_changed_all_the_time_takes_callbacks_all_the_same() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open_with(&cluster, "changing", ", paused 'true'");
+    shop.sql("create index by_gin on s2s.queue using gin (parameters)");
+    let mut other = cluster.connect("changing");
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let changing = std::thread::spawn(move || {
+        let mut rounds = 0;
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            let change = format!(
+                "alter table s2s.queue set (fillfactor = {0});
+                 alter index s2s.by_gin set (fastupdate = {1});
+                 alter index s2s.queue_pkey set (fillfactor = {0});
+                 alter table s2s.queue add column note text; alter table s2s.queue drop column note;
+                 create index concurrently added on s2s.queue (id); drop index concurrently s2s.added",
+                50 + rounds % 50,
+                rounds % 2 == 0
+            );
+            for statement in change.split(';') {
+                other.batch_execute(statement).expect("a change");
+            }
+            rounds += 1;
+        }
+        rounds
+    });
+    // Zero, unless PostgreSQL is built with assertions: then nothing that is looked up lasts until the
+    // next lock is taken.
+    let forgets = "select set_config(name, least(max_val::int, 1)::text, false)
+                   from pg_settings where name = 'debug_discard_caches'";
+    shop.text(forgets);
+    shop.sql("set statement_timeout = '20s'");
+    for id in 1..=200 {
+        shop.insert([2 * id, 2 * id + 1]);
+        shop.number("select s2s.report_lead('games_nl', 'r' || clock_timestamp(), 'c')");
+    }
+    shop.sql("reset debug_discard_caches; set enable_seqscan = off");
+    stop.send(()).expect("a session that makes changes");
+    assert!(changing.join().expect("the session") > 1);
+    let found = "select count(*) from s2s.queue where parameters @> '{\"description_merchant\": \"new player\"}'";
+    assert_eq!(shop.number(found), 400);
+    assert_eq!(shop.number("select count(*) from s2s.queue"), 600);
+}
+
+#[test]
 fn a_trigger_that_is_made_meanwhile_spoils_no_other() {
     let cluster = cluster().start();
     let mut shop = Shop::open_with(&cluster, "made_meanwhile", ", paused 'true'");

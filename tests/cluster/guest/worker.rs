@@ -96,6 +96,28 @@ fn an_idle_worker_blocks_nobody() {
 }
 
 #[test]
+fn an_error_in_a_workers_first_look_is_logged_and_the_next_one_looks_again() {
+    let cluster = cluster().start();
+    let mut shop = Shop::open(&cluster, "first_look");
+    let pid = wait_for_some(PATIENCE, "a worker", || shop.worker_pid());
+    let mut locker = cluster.connect("first_look");
+    locker
+        .batch_execute("begin; lock table pg_extension in access exclusive mode")
+        .expect("a lock");
+    shop.sql(&format!("select pg_terminate_backend({pid})"));
+    shop.insert([1]);
+    // By the worker's own limit: the database has none.
+    let complaint =
+        "cannot look whether the extension is there: canceling statement due to lock timeout";
+    wait_for(PATIENCE, "a line in the log", || {
+        cluster.log().contains(complaint)
+    });
+    locker.batch_execute("commit").expect("the end of the lock");
+    // No commit of this database asks for it.
+    wait_for(PATIENCE, "the callback", || shop.received() == [1]);
+}
+
+#[test]
 fn a_check_of_triggers_waits_for_no_table_that_the_command_leaves_alone() {
     let cluster = cluster().start();
     let mut shop = Shop::open(&cluster, "unrelated");

@@ -77,7 +77,7 @@ impl Worker {
     /// Reads the servers anew, and forgets what waits in memory.
     fn read_servers(&mut self) -> Result<(), SqlError> {
         // Before the look: a session that makes the extension anew is not missed.
-        self.slot.wanted.store(false, SeqCst);
+        let calls = self.slot.calls();
         let found = transaction(|| match catalog::extension_exists() {
             true => {
                 // Names first, each query with a snapshot of its own: otherwise a server created in
@@ -87,10 +87,8 @@ impl Worker {
             }
             false => Ok(None),
         });
-        if !matches!(found, Ok(None)) {
-            self.slot.wanted.store(true, SeqCst);
-        }
         let Some((servers, queued)) = found? else {
+            self.slot.state.give_up(calls.wakes);
             log!("s2s: the extension is gone; the worker ends");
             process::exit(0);
         };

@@ -1,4 +1,8 @@
-//! Refuses a table `s2s.queue` that was changed by hand so that insertion does not serve it.
+//! Refuses a table `s2s.queue` that was changed by hand so that insertion does not serve it: an INSERT
+//! would do something that insertion does not.
+
+use std::ffi::CStr;
+use std::ops::Range;
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -14,7 +18,17 @@ pub fn storage(table: &pg_sys::FormData_pg_class) {
     }
 }
 
-/// Refuses columns of other types than the extension's, and added ones that are NOT NULL.
+/// The CHECK constraints that the extension makes. All that is queued satisfies them.
+const CHECKS: [&CStr; 2] = [c"attempts_is_not_negative", c"parameters_is_an_object"];
+
+/// The indexes of `created_at`, `due_at` and `attempts`, which have a DEFAULT.
+const WITH_DEFAULT: Range<usize> = 6..9;
+
+/// The indexes of `click_id` and `last_error`, which can be NULL.
+const NULLABLE: [usize; 2] = [4, 9];
+
+/// Refuses columns of other types than the extension's, and constraints and defaults that it does not
+/// make: neither are evaluated.
 ///
 /// # Safety
 ///
@@ -33,20 +47,40 @@ pub unsafe fn columns(relation: pg_sys::Relation, action: pg_sys::Oid) {
         pg_sys::INT4OID,
         pg_sys::TEXTOID,
     ];
-    // SAFETY: an open relation has a descriptor, which is copied.
-    let columns = unsafe { PgTupleDesc::from_pg_copy((*relation).rd_att) };
+    // SAFETY: an open relation has a descriptor, which is copied; of constraints, which it may have
+    // none of, it has `num_check`, each with a NUL-terminated name.
+    let (columns, checks) = unsafe {
+        let descriptor = (*relation).rd_att;
+        let checks = (*descriptor)
+            .constr
+            .as_ref()
+            .map_or(Vec::new(), |constraints| {
+                (0..usize::from(constraints.num_check))
+                    .map(|number| CStr::from_ptr((*constraints.check.add(number)).ccname))
+                    .collect()
+            });
+        (PgTupleDesc::from_pg_copy(descriptor), checks)
+    };
     let is_as_expected = |(column, expected): (&pg_sys::FormData_pg_attribute, &pg_sys::Oid)| {
         column.atttypid == *expected && !column.attisdropped
     };
     if columns.len() < COLUMNS || !columns.iter().zip(&expected).all(is_as_expected) {
         changed_by_hand("its columns are not those of the extension");
     }
-    if columns
-        .iter()
-        .skip(COLUMNS)
-        .any(|column| column.attnotnull && !column.attisdropped)
-    {
-        changed_by_hand("a column that was added is NOT NULL");
+    if checks.iter().any(|name| !CHECKS.contains(name)) {
+        changed_by_hand("a CHECK constraint was added");
+    }
+    for (index, column) in columns.iter().enumerate() {
+        if column.attisdropped {
+            continue;
+        }
+        if column.attnotnull && (index >= COLUMNS || NULLABLE.contains(&index)) {
+            changed_by_hand("a column was made NOT NULL");
+        }
+        // A generated column has its expression as a default.
+        if column.atthasdef && !WITH_DEFAULT.contains(&index) {
+            changed_by_hand("a DEFAULT or a generated column was added");
+        }
     }
 }
 
@@ -63,7 +97,7 @@ fn changed_by_hand(what: &str) -> ! {
         format!("nothing can be queued in s2s.queue: {what}"),
         "s2s",
     )
-    .set_hint("Undo what was changed by hand; further columns that can be NULL, and plain indexes, are served.")
+    .set_hint("Undo what was changed by hand. Further columns that can be NULL and have no DEFAULT, and indexes, are served.")
     .report(PgLogLevel::ERROR);
     unreachable!("an error ends the statement")
 }
