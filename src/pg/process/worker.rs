@@ -6,6 +6,7 @@
 //! to do next is decided in [`crate::delivery`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,7 +32,7 @@ use crate::pg::settings;
 use crate::pg::sys::catalog;
 use crate::pg::sys::transaction::{SqlError, transaction};
 use crate::pg::sys::{latch, process, signal};
-use send::InFlight;
+use send::{InFlight, Judged};
 use servers::Servers;
 
 /// Entry point of a worker; the argument is the database.
@@ -79,7 +80,7 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
 
 struct Worker {
     slot: &'static Slot,
-    pool: Pool,
+    pool: Pool<Judged>,
     /// Of the pool.
     threads: usize,
     servers: Servers,
@@ -88,12 +89,12 @@ struct Worker {
     recording: Recording,
     alarms: Alarms,
     /// What the pool has, by number.
-    in_flight: HashMap<i64, InFlight>,
+    in_flight: HashMap<i64, Arc<InFlight>>,
     random: oorandom::Rand64,
 }
 
 impl Worker {
-    fn new(slot: &'static Slot, pool: Pool, threads: usize) -> Worker {
+    fn new(slot: &'static Slot, pool: Pool<Judged>, threads: usize) -> Worker {
         let now = Instant::now();
         let seed = u128::from(Timestamp::from(SystemTime::now()).0.unsigned_abs());
         Worker {

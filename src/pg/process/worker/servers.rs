@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -12,7 +12,6 @@ use pgrx::spi;
 use crate::delivery::Callback;
 use crate::delivery::lane::Limits;
 use crate::http::client::{Client, ClientSettings, SystemRoots};
-use crate::http::pool::Request;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
 use crate::pg::settings;
@@ -63,7 +62,7 @@ pub struct Servers {
 /// A server, and the connections to it.
 struct Connected {
     /// The foreign server, unless it is gone and only its callbacks are left.
-    server: Option<(pg_sys::Oid, Rc<Server>)>,
+    server: Option<(pg_sys::Oid, Arc<Server>)>,
     password: Option<Secret>,
     client: Result<Client, String>,
     settings: ClientSettings,
@@ -131,7 +130,7 @@ impl Servers {
         {
             match server {
                 Ok(server) => {
-                    let server = Some((oid, Rc::new(server)));
+                    let server = Some((oid, Arc::new(server)));
                     let connected = self.connect(&name, old.remove(&name), server, password);
                     self.by_name.insert(name, connected);
                 }
@@ -153,7 +152,7 @@ impl Servers {
         &self,
         name: &str,
         old: Option<Connected>,
-        server: Option<(pg_sys::Oid, Rc<Server>)>,
+        server: Option<(pg_sys::Oid, Arc<Server>)>,
         password: Option<Secret>,
     ) -> Connected {
         let (request, limits) = match &server {
@@ -201,17 +200,13 @@ impl Servers {
         let url = server
             .url(callback.action, &callback.parameters())
             .map_err(|problem| problem.one_line())?;
-        let as_sent = server
+        let url_as_sent = server
             .url_as_sent(&url, connected.password.as_ref())
             .map_err(|problem| problem.one_line())?
             .into_owned();
-        let client = connected.client.clone()?;
         Ok(Sending {
-            request: Request {
-                id: callback.id,
-                client,
-                url: as_sent,
-            },
+            client: connected.client.clone()?,
+            url_as_sent,
             server: server.clone(),
             password: connected.password.clone(),
             url,
@@ -221,10 +216,11 @@ impl Servers {
 
 /// A request, and what is needed to judge its answer.
 pub struct Sending {
-    /// For the pool; its URL has the password.
-    pub request: Request,
+    pub client: Client,
+    /// With the password.
+    pub url_as_sent: String,
     /// As it is now.
-    pub server: Rc<Server>,
+    pub server: Arc<Server>,
     /// As it is now.
     pub password: Option<Secret>,
     /// For the record, without the password.
