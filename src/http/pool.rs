@@ -22,7 +22,7 @@ use crate::delivery::reply::{Failure, FailureKind, Reply};
 /// Stack of a thread: what Rust gives threads by default, so what the TLS library and the others are
 /// tested with, whatever `RUST_MIN_STACK` says in the postmaster's environment. A thread that runs out of
 /// it ends the process. Pages that are never touched take no memory.
-const STACK: usize = 2 * 1024 * 1024;
+pub(super) const STACK: usize = 2 * 1024 * 1024;
 
 /// A request on its way to the pool. It has no `Debug`: its URL may hold a password.
 pub struct Request<T> {

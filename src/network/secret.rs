@@ -43,8 +43,7 @@ impl Secret {
     }
 
     /// `text` with `***` wherever it holds the secret: as it is, in another case, percent-encoded
-    /// (wholly or in part, `+` for a space), with XML's references, or encoded twice. Takes time in
-    /// proportion to the lengths of both.
+    /// (wholly or in part, `+` for a space), with XML's references, or encoded twice.
     ///
     /// ```
     /// use pgrx_ext::network::secret::Secret;
@@ -58,6 +57,7 @@ impl Secret {
         let mut found = Vec::new();
         for _ in 0..=ENCODINGS {
             found.extend(reading.spans(&finder));
+            found.extend(reading.hidden_spans(&secret));
             match reading.decoded() {
                 Some(decoded) => reading = decoded,
                 None => break,
@@ -108,7 +108,7 @@ impl Reading {
         }
     }
 
-    /// Where the secret stands in the text.
+    /// Where the secret, which is folded, stands in the text.
     fn spans(&self, secret: &Finder) -> Vec<(usize, usize)> {
         let bytes: Vec<u8> = self.bytes.iter().copied().map(folded).collect();
         let length = secret.needle().len();
@@ -118,21 +118,47 @@ impl Reading {
             .collect()
     }
 
+    /// Where the secret stands encoded, and starts within what seems to be an encoding: `25%26`
+    /// in `%25%26`.
+    fn hidden_spans(&self, secret: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (_, at, end) in self.decoding(0).filter(|(_, at, end)| end - at > 1) {
+            for start in at + 1..end {
+                let mut decoding = self.decoding(start);
+                let mut stop = start;
+                let is_found = secret.iter().all(|expected| {
+                    decoding.next().is_some_and(|(byte, _, end)| {
+                        stop = end;
+                        folded(byte) == *expected
+                    })
+                });
+                if is_found {
+                    found.push((self.starts[start], self.starts[stop]));
+                }
+            }
+        }
+        found
+    }
+
+    /// The bytes from there with one more encoding undone, and where each starts and ends.
+    fn decoding(&self, mut at: usize) -> impl Iterator<Item = (u8, usize, usize)> {
+        std::iter::from_fn(move || {
+            let start = at;
+            let byte = *self.bytes.get(start)?;
+            let (byte, length) = encoded(&self.bytes[start..]).unwrap_or((byte, 1));
+            at += length;
+            Some((byte, start, at))
+        })
+    }
+
     /// The same with one more encoding undone; `None` if there is none.
     fn decoded(&self) -> Option<Reading> {
-        let mut decoded = Reading {
-            bytes: Vec::new(),
-            starts: Vec::new(),
-        };
-        let mut at = 0;
-        while let Some(byte) = self.bytes.get(at) {
-            let (byte, length) = encoded(&self.bytes[at..]).unwrap_or((*byte, 1));
-            decoded.bytes.push(byte);
-            decoded.starts.push(self.starts[at]);
-            at += length;
-        }
-        decoded.starts.push(self.starts[at]);
-        (decoded.bytes.len() < self.bytes.len()).then_some(decoded)
+        let (bytes, mut starts): (Vec<u8>, Vec<usize>) = self
+            .decoding(0)
+            .map(|(byte, at, _)| (byte, self.starts[at]))
+            .unzip();
+        starts.extend(self.starts.last());
+        (bytes.len() < self.bytes.len()).then_some(Reading { bytes, starts })
     }
 }
 
@@ -214,6 +240,9 @@ mod tests {
                 "*** *** ***",
             ),
             ("ü", "&amp;%25c3%25bc", "&amp;***"),
+            // What precedes it seems to belong to it.
+            ("a¡0", "%aa%C2%A10", "%a***"),
+            ("25&", "%25%26", "%***"),
         ] {
             assert_eq!(redact(secret, text), redacted, "{text}");
         }

@@ -12,7 +12,7 @@ use super::servers::Sending;
 use crate::delivery::attempt::kept_response;
 use crate::delivery::breaker::Health;
 use crate::delivery::retry::fate;
-use crate::delivery::{Attempt, Callback, Reply, Verdict};
+use crate::delivery::{Attempt, Callback, FailureKind, Reply, Verdict};
 use crate::http::pool::{Finished, Request};
 use crate::network::Server;
 use crate::network::secret::Secret;
@@ -34,6 +34,8 @@ pub(super) struct Judged {
     verdict: Verdict,
     status: Option<u16>,
     response: Option<String>,
+    /// Nothing was tried: no file descriptor was left.
+    is_untried: bool,
 }
 
 impl Worker {
@@ -85,6 +87,15 @@ impl Worker {
             let Some(in_flight) = self.in_flight.remove(&finished.id) else {
                 continue;
             };
+            if finished.judged.as_ref().is_ok_and(|it| it.is_untried) {
+                let InFlight { callback, .. } = Arc::unwrap_or_clone(in_flight);
+                warning!(
+                    "s2s: no file descriptor is left to send callback {}",
+                    callback.id
+                );
+                self.scheduler.put_back(callback, now);
+                continue;
+            }
             let attempt = attempt(in_flight, finished, self.random.rand_float());
             let changed = self
                 .scheduler
@@ -113,6 +124,8 @@ fn judge(in_flight: &InFlight, reply: Reply) -> Judged {
         ..
     } = in_flight;
     let health = Health::of(&reply);
+    let is_untried = matches!(&reply, Reply::Failure(failure)
+        if failure.kind == FailureKind::OutOfDescriptors && !failure.ambiguous);
     let (verdict, reply) = server.judge_redacted(
         callback.action,
         &callback.parameters(),
@@ -128,6 +141,7 @@ fn judge(in_flight: &InFlight, reply: Reply) -> Judged {
         verdict,
         status,
         response,
+        is_untried,
     }
 }
 
@@ -138,6 +152,7 @@ fn attempt(in_flight: Arc<InFlight>, finished: Finished<Judged>, chance: f64) ->
         verdict,
         status,
         response,
+        ..
     } = finished
         .judged
         .unwrap_or_else(|failure| judge(&in_flight, Reply::Failure(failure)));

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -11,7 +12,7 @@ use pgrx::spi;
 
 use crate::delivery::Callback;
 use crate::delivery::lane::Limits;
-use crate::http::client::{Client, ClientSettings, SystemRoots};
+use crate::http::client::{Client, ClientSettings, Clients, SystemRoots};
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
 use crate::pg::settings;
@@ -55,7 +56,7 @@ pub fn read() -> spi::Result<Vec<FoundServer>> {
 
 /// All servers that callbacks are queued for or can be.
 pub struct Servers {
-    roots: SystemRoots,
+    clients: Clients,
     by_name: HashMap<String, Connected>,
 }
 
@@ -82,8 +83,8 @@ impl Connected {
 }
 
 impl Servers {
-    /// No server yet.
-    pub fn new() -> Servers {
+    /// No server yet. So many connections may be idle.
+    pub fn new(idle: usize) -> Servers {
         let roots = SystemRoots::load();
         if roots.is_empty() {
             warning!(
@@ -91,7 +92,7 @@ impl Servers {
             );
         }
         Servers {
-            roots,
+            clients: Clients::new(roots, idle),
             by_name: HashMap::new(),
         }
     }
@@ -148,20 +149,24 @@ impl Servers {
         }
     }
 
+    /// Closes connections that are idle; returns when to call this again.
+    pub fn close_idle(&mut self, now: Instant) -> Option<Instant> {
+        self.clients.close_idle(now)
+    }
+
     fn connect(
-        &self,
+        &mut self,
         name: &str,
         old: Option<Connected>,
         server: Option<(pg_sys::Oid, Arc<Server>)>,
         password: Option<Secret>,
     ) -> Connected {
-        let (request, limits) = match &server {
-            Some((_, server)) => (server.request.clone(), server.limits),
+        let request = match &server {
+            Some((_, server)) => server.request.clone(),
             None => Default::default(),
         };
         let settings = ClientSettings {
             timeout: request.timeout,
-            connections: limits.max_in_flight,
             user_agent: settings::user_agent(),
             allow_private_addresses: settings::allow_private_addresses(),
             ca_file: request.ca_file,
@@ -169,7 +174,7 @@ impl Servers {
         let client = match old {
             Some(old) if old.settings == settings && old.client.is_ok() => old.client,
             old => {
-                let client = Client::new(&settings, &self.roots);
+                let client = self.clients.client(&settings);
                 let before = old.and_then(|old| old.client.err());
                 match (&before, &client) {
                     (_, Err(problem)) if before.as_ref() != Some(problem) => warning!(
