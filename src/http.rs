@@ -7,3 +7,5 @@ pub mod address;
 pub mod client;
 pub mod pool;
 mod resolver;
+
+pub use resolver::MOST_LOOKUPS;

@@ -19,7 +19,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Reply;
+use super::{FailureKind, Reply};
 
 /// So many ill replies in a row break a server.
 const ILL_IN_A_ROW: u32 = 5;
@@ -53,10 +53,10 @@ impl Health {
                 (500.., _) => Health::Ill,
                 _ => Health::Well,
             },
-            Reply::Failure(failure) if failure.kind == super::FailureKind::Internal => {
-                Health::Unknown
-            }
-            Reply::Failure(_) => Health::Ill,
+            Reply::Failure(failure) => match failure.kind {
+                FailureKind::Internal | FailureKind::OutOfDescriptors => Health::Unknown,
+                _ => Health::Ill,
+            },
         }
     }
 }

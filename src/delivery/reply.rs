@@ -60,6 +60,8 @@ pub enum FailureKind {
     TimedOutWaiting,
     /// What came is not HTTP.
     NotHttp,
+    /// This process or the system has no file descriptor left: nothing was tried.
+    OutOfDescriptors,
     /// Something in this process went wrong.
     Internal,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Failure {
             FailureKind::Reset => "connection lost before the answer",
             FailureKind::TimedOutWaiting => "timed out while waiting for the answer",
             FailureKind::NotHttp => "answer is not HTTP",
+            FailureKind::OutOfDescriptors => "no file descriptor is left",
             FailureKind::Internal => "internal error",
         };
         if self.message.is_empty() {

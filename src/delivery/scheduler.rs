@@ -17,12 +17,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Callback;
 use super::breaker::Health;
 use super::lane::{Lane, Limits, START, TransactionIdHash};
 use super::retry::Fate;
+
+/// How long nothing is sent if there is nothing to send with.
+const REST: Duration = Duration::from_secs(1);
 
 /// Callbacks that are due, and those in flight.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Scheduler {
     in_flight: usize,
     /// The server that was served last.
     turn: String,
+    /// Nothing is sent before.
+    rests_until: Option<Instant>,
 }
 
 /// What a server is doing.
@@ -57,6 +62,7 @@ impl Scheduler {
             known: HashSet::new(),
             in_flight: 0,
             turn: String::new(),
+            rests_until: None,
         }
     }
 
@@ -110,7 +116,7 @@ impl Scheduler {
     /// The next callback to send now, if there is one.
     pub fn next(&mut self, now: Instant) -> Option<Callback> {
         let free = self.threads.saturating_sub(self.in_flight);
-        if free == 0 {
+        if free == 0 || self.rests_until.is_some_and(|until| now < until) {
             return None;
         }
         let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
@@ -144,7 +150,9 @@ impl Scheduler {
                 None => None,
             }
         };
-        self.lanes.values().filter_map(of_lane).min()
+        let next = self.lanes.values().filter_map(of_lane).min();
+        let rests_until = self.rests_until.filter(|until| now < *until);
+        next.into_iter().chain(rests_until).min()
     }
 
     /// Whether something would be sent now but for its server's rate.
@@ -167,6 +175,16 @@ impl Scheduler {
     /// its server.
     pub fn unsent(&mut self, callback: &Callback) {
         self.make_room(callback);
+    }
+
+    /// A callback that [`Scheduler::next`] returned was not tried, for want of something that all
+    /// requests need: it waits again, and nothing is sent for a while.
+    pub fn put_back(&mut self, callback: Callback, now: Instant) {
+        self.rests_until = Some(now + REST);
+        if let Some(lane) = self.make_room(&callback) {
+            lane.busy.remove(&TransactionIdHash::of(&callback));
+            lane.wait(callback);
+        }
     }
 
     /// A callback is not on the wire any more. Returns its server's lane.

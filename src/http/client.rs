@@ -3,19 +3,21 @@
 use std::cell::Cell;
 use std::error::Error as _;
 use std::io::{self, Read};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 use ureq::{Agent, Timeout};
 
-use super::resolver::{CheckedResolver, PrivateAddress};
+use super::resolver::{CheckedResolver, Lookups, MOST_LOOKUPS, PrivateAddress};
 use crate::delivery::reply::{Answer, Failure, FailureKind, MOST_READ, Reply};
 use crate::delivery::retry::parse_retry_after;
 
@@ -24,8 +26,6 @@ use crate::delivery::retry::parse_retry_after;
 pub struct ClientSettings {
     /// Limit for a whole request.
     pub timeout: Duration,
-    /// Connections kept open.
-    pub connections: usize,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Loopback and private addresses may be called.
@@ -34,9 +34,151 @@ pub struct ClientSettings {
     pub ca_file: Option<String>,
 }
 
-/// A pool of connections to one server.
+/// After this time without a request, idle connections are closed.
+pub const IDLE: Duration = Duration::from_secs(5);
+
+/// Idle connections at most, however many descriptors there are.
+const MOST_IDLE: usize = 128;
+
+/// Idle connections with roots of a `ca_file`, for each.
+const MOST_IDLE_OF_CA_FILE: usize = 4;
+
+/// The clients of a process. Idle connections are bounded in number, all servers' together.
+pub struct Clients {
+    roots: SystemRoots,
+    lookups: Arc<Lookups>,
+    /// Idle connections; half of them are for clients with a `ca_file`.
+    idle: usize,
+    shared: Vec<(Arc<Shared>, Option<Instant>)>,
+}
+
+impl Clients {
+    /// No client yet. `roots` are the system's, `idle` how many connections may be idle.
+    pub fn new(roots: SystemRoots, idle: usize) -> Clients {
+        Clients {
+            roots,
+            lookups: Arc::default(),
+            idle,
+            shared: Vec::new(),
+        }
+    }
+
+    /// How many connections may be idle in a process that may have so many descriptors, of which
+    /// half are for others, while so many threads have a connection each. A look-up takes two.
+    pub fn idle_of(descriptors: usize, threads: usize) -> usize {
+        (descriptors / 2)
+            .saturating_sub(threads + 2 * MOST_LOOKUPS)
+            .min(MOST_IDLE)
+    }
+
+    /// A client; those whose settings are the same but for the timeout share their connections.
+    ///
+    /// Fails, with a message, if the `ca_file` cannot be read.
+    pub fn client(&mut self, settings: &ClientSettings) -> Result<Client, String> {
+        let timeout = settings.timeout;
+        let settings = ClientSettings {
+            timeout: Duration::ZERO,
+            ..settings.clone()
+        };
+        let mut like = self.shared.iter();
+        let shared = match like.find(|(shared, _)| shared.settings == settings) {
+            Some((shared, _)) => shared.clone(),
+            None => {
+                // Before, so that what is not used any more takes no share.
+                self.shared
+                    .retain(|(shared, _)| Arc::strong_count(shared) > 1);
+                let shared = Arc::new(self.share(settings)?);
+                self.shared.push((shared.clone(), None));
+                shared
+            }
+        };
+        Ok(Client { shared, timeout })
+    }
+
+    fn share(&self, settings: ClientSettings) -> Result<Shared, String> {
+        let (roots, idle) = match &settings.ca_file {
+            None => (self.roots.0.clone(), self.idle - self.idle / 2),
+            Some(path) => {
+                let own = read_pem(path).map_err(|error| format!("ca_file {path}: {error}"))?;
+                let others = self.shared.iter();
+                let others = others.filter(|(shared, _)| shared.settings.ca_file.is_some());
+                let left = (self.idle / 2).saturating_sub(others.count() * MOST_IDLE_OF_CA_FILE);
+                (
+                    Arc::new(self.roots.0.iter().cloned().chain(own).collect()),
+                    left.min(MOST_IDLE_OF_CA_FILE),
+                )
+            }
+        };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(settings.user_agent.as_str())
+            .accept("*/*")
+            .max_idle_connections(idle)
+            .max_idle_connections_per_host(idle)
+            .max_idle_age(IDLE)
+            .max_response_header_size(32 * 1024)
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(RootCerts::Specific(roots))
+                    .build(),
+            )
+            .build();
+        Ok(Shared {
+            agent: Mutex::new(agent(&config, &settings, &self.lookups)),
+            settings,
+            is_used: AtomicBool::new(false),
+            config,
+        })
+    }
+
+    /// Closes connections that are idle while no request comes; ureq does while requests come.
+    /// Returns when to call this again.
+    pub fn close_idle(&mut self, now: Instant) -> Option<Instant> {
+        for (shared, last_used) in &mut self.shared {
+            if shared.is_used.swap(false, Ordering::SeqCst) {
+                *last_used = Some(now);
+            } else if last_used.is_some_and(|at| now.saturating_duration_since(at) >= IDLE) {
+                *last_used = None;
+                // Those in flight are closed when they are done.
+                let fresh = agent(&shared.config, &shared.settings, &self.lookups);
+                *shared.agent.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            }
+        }
+        let last_used = self.shared.iter().filter_map(|(_, at)| *at);
+        last_used.map(|at| at + IDLE).min()
+    }
+}
+
+/// A pool of connections, with none yet.
+fn agent(config: &Config, settings: &ClientSettings, lookups: &Arc<Lookups>) -> Agent {
+    let resolver = CheckedResolver {
+        lookups: lookups.clone(),
+        allow_private_addresses: settings.allow_private_addresses,
+    };
+    let connector = DefaultConnector::new().chain(MarkSent);
+    Agent::with_parts(config.clone(), connector, resolver)
+}
+
+/// What clients share whose settings are the same but for the timeout.
+#[derive(Debug)]
+struct Shared {
+    settings: ClientSettings,
+    config: Config,
+    /// With the connections.
+    agent: Mutex<Agent>,
+    /// Since the last look.
+    is_used: AtomicBool,
+}
+
+/// How requests to one server are sent.
 #[derive(Clone, Debug)]
-pub struct Client(Agent);
+pub struct Client {
+    shared: Arc<Shared>,
+    timeout: Duration,
+}
 
 /// What the request of this thread is doing: only a request that was sent can have arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,42 +193,22 @@ thread_local! {
 }
 
 impl Client {
-    /// A client with no connection yet. `roots` are the system's.
-    ///
-    /// Fails, with a message, if the `ca_file` cannot be read.
-    pub fn new(settings: &ClientSettings, roots: &SystemRoots) -> Result<Client, String> {
-        let roots = match &settings.ca_file {
-            None => RootCerts::Specific(roots.0.clone()),
-            Some(path) => {
-                let own = read_pem(path).map_err(|error| format!("ca_file {path}: {error}"))?;
-                RootCerts::Specific(Arc::new(roots.0.iter().cloned().chain(own).collect()))
-            }
-        };
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(settings.user_agent.as_str())
-            .accept("*/*")
-            .max_idle_connections(settings.connections)
-            .max_idle_connections_per_host(settings.connections)
-            .max_response_header_size(32 * 1024)
-            .timeout_global(Some(settings.timeout))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build();
-        let resolver = CheckedResolver::new(settings.allow_private_addresses);
-        let connector = DefaultConnector::new().chain(MarkSent);
-        Ok(Client(Agent::with_parts(config, connector, resolver)))
-    }
-
     /// Sends a GET request, once, and reads the answer.
     ///
     /// If a kept connection breaks before an answer comes, it is unknown whether the request
     /// arrived, so it is not sent again here: that is an ambiguous failure.
     pub fn get(&self, url: &str) -> Reply {
+        let reply = self.reply(url);
+        self.shared.is_used.store(true, Ordering::SeqCst);
+        reply
+    }
+
+    fn reply(&self, url: &str) -> Reply {
         PHASE.set(Phase::Resolving);
-        let mut response = match self.0.get(url).call() {
+        let agent = self.shared.agent.lock();
+        let agent = agent.unwrap_or_else(PoisonError::into_inner).clone();
+        let request = agent.get(url).config().timeout_global(Some(self.timeout));
+        let mut response = match request.build().call() {
             Ok(response) => response,
             Err(error) => return Reply::Failure(failure(&error, PHASE.get())),
         };
@@ -237,6 +359,11 @@ fn failure(error: &ureq::Error, phase: Phase) -> Failure {
     }
 }
 
+/// ENFILE and EMFILE, which std has no names for.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 fn io_failure(error: &io::Error, phase: Phase) -> (FailureKind, String) {
     use FailureKind::*;
     let is_tls = error
@@ -248,6 +375,7 @@ fn io_failure(error: &io::Error, phase: Phase) -> (FailureKind, String) {
         (_, None) => error.to_string(),
     };
     let kind = match (error.kind(), phase) {
+        _ if is_out_of_descriptors(error) => OutOfDescriptors,
         _ if is_tls => Tls,
         (_, Phase::Resolving) => NameResolution,
         (io::ErrorKind::ConnectionRefused, _) => return (ConnectionRefused, String::new()),

@@ -1,5 +1,7 @@
-//! Threads that send: requests go in over one channel, replies come out over another, and a byte
-//! on a socket, the bell, tells the worker's main thread to look.
+//! Threads that send: requests go in over one channel, what their replies mean comes out over
+//! another, and a byte on a socket, the bell, tells the worker's main thread to look.
+//!
+//! A reply is judged by the thread that got it: what that takes depends on what strangers wrote.
 //!
 //! Nothing here knows PostgreSQL. The threads must be started with signals blocked, so that no
 //! handler of the process's runs on one of them.
@@ -21,25 +23,27 @@ use crate::delivery::reply::{Failure, FailureKind, Reply};
 /// tested with, whatever `RUST_MIN_STACK` says in the postmaster's environment. A thread that runs out of
 /// it ends the process. Pages that are never touched take no memory, but count towards the commit limit where
 /// `vm.overcommit_memory` is 2.
-const STACK: usize = 2 * 1024 * 1024;
+pub(super) const STACK: usize = 2 * 1024 * 1024;
 
 /// A request on its way to the pool. It has no `Debug`: its URL may hold a password.
-pub struct Request {
+pub struct Request<T> {
     /// The callback's id.
     pub id: i64,
     /// Whose connections to use.
     pub client: Client,
     /// What to get.
     pub url: String,
+    /// What its reply means.
+    pub judge: Box<dyn FnOnce(Reply) -> T + Send>,
 }
 
 /// A request that is done.
 #[derive(Debug)]
-pub struct Finished {
+pub struct Finished<T> {
     /// The callback's id.
     pub id: i64,
-    /// What came back.
-    pub reply: Reply,
+    /// What the reply means, or that sending or judging panicked.
+    pub judged: Result<T, Failure>,
     /// When the request started.
     pub started_at: Timestamp,
     /// How long it took.
@@ -48,18 +52,18 @@ pub struct Finished {
 
 /// The pool's handle, kept by the main thread. Dropping it ends the threads once they are done.
 #[derive(Debug)]
-pub struct Pool {
-    requests: Sender<Request>,
-    finished: Receiver<Finished>,
+pub struct Pool<T> {
+    requests: Sender<Request<T>>,
+    finished: Receiver<Finished<T>>,
     bell: UnixStream,
     rung: Arc<AtomicBool>,
 }
 
-impl Pool {
+impl<T: Send + 'static> Pool<T> {
     /// Starts the threads.
-    pub fn start(threads: usize) -> io::Result<Pool> {
-        let (requests, incoming) = channel::<Request>();
-        let (outgoing, finished) = channel::<Finished>();
+    pub fn start(threads: usize) -> io::Result<Pool<T>> {
+        let (requests, incoming) = channel::<Request<T>>();
+        let (outgoing, finished) = channel::<Finished<T>>();
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;
@@ -86,7 +90,7 @@ impl Pool {
     }
 
     /// Hands a request to the next free thread.
-    pub fn send(&self, request: Request) {
+    pub fn send(&self, request: Request<T>) {
         // The threads live as long as the sender; a send cannot fail while `self` exists.
         let _ = self.requests.send(request);
     }
@@ -97,7 +101,7 @@ impl Pool {
     }
 
     /// All requests that are done, without waiting. Stills the bell.
-    pub fn finished(&self) -> Vec<Finished> {
+    pub fn finished(&self) -> Vec<Finished<T>> {
         // First take the byte, then let the threads ring again, then look: what finished before
         // is seen here, and what finishes afterwards rings. The other way round, a byte could be
         // taken of a thread that rang in between, and the bell would never ring again.
@@ -123,34 +127,37 @@ impl Ringer {
     }
 }
 
-fn send_all(incoming: &Mutex<Receiver<Request>>, outgoing: &Sender<Finished>, ringer: &Ringer) {
+fn send_all<T>(
+    incoming: &Mutex<Receiver<Request<T>>>,
+    outgoing: &Sender<Finished<T>>,
+    ringer: &Ringer,
+) {
     loop {
         let request = incoming
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .recv();
         let Ok(request) = request else { return };
-        if outgoing.send(send(&request)).is_err() {
+        if outgoing.send(send(request)).is_err() {
             return;
         }
         ringer.ring();
     }
 }
 
-fn send(request: &Request) -> Finished {
+fn send<T>(request: Request<T>) -> Finished<T> {
+    let id = request.id;
     let started_at = SystemTime::now().into();
     let clock = Instant::now();
-    let reply =
-        catch_unwind(AssertUnwindSafe(|| request.client.get(&request.url))).unwrap_or_else(|_| {
-            Reply::Failure(Failure {
-                kind: FailureKind::Internal,
-                ambiguous: client::was_sent(),
-                message: "the HTTP client panicked".to_owned(),
-            })
-        });
+    let get_and_judge = || (request.judge)(request.client.get(&request.url));
+    let judged = catch_unwind(AssertUnwindSafe(get_and_judge)).map_err(|_| Failure {
+        kind: FailureKind::Internal,
+        ambiguous: client::was_sent(),
+        message: "the HTTP client panicked".to_owned(),
+    });
     Finished {
-        id: request.id,
-        reply,
+        id,
+        judged,
         started_at,
         duration: clock.elapsed(),
     }

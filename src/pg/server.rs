@@ -70,7 +70,7 @@ fn validate(
         }
         pg_sys::UserMappingRelationId if network.wants_password => {
             return match options.as_slice() {
-                [("password", text)] if !text.is_empty() => Ok(()),
+                [("password", text)] if !text.is_empty() => Secret::check_new(text),
                 _ => Err(Problem::new(
                     Class::InvalidOptionName,
                     "a user mapping has the option \"password\" and no other",

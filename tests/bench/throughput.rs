@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pgrx_ext::http::client::{Client, ClientSettings, SystemRoots};
+use pgrx_ext::http::client::{ClientSettings, Clients, SystemRoots};
 
 use crate::shop::Shop;
 use crate::{Figure, median};
@@ -66,12 +66,13 @@ fn deliver(shop: &mut Shop) -> Duration {
 fn send_bare(url: &str) -> Duration {
     let settings = ClientSettings {
         timeout: Duration::from_secs(10),
-        connections: THREADS,
         user_agent: "bench".to_owned(),
         allow_private_addresses: true,
         ca_file: None,
     };
-    let client = Client::new(&settings, &SystemRoots::load()).expect("a client");
+    let client = Clients::new(SystemRoots::load(), 2 * THREADS)
+        .client(&settings)
+        .expect("a client");
     let next = AtomicUsize::new(0);
     let start = Instant::now();
     std::thread::scope(|scope| {

@@ -8,6 +8,7 @@ mod commit;
 mod foreign_tables;
 mod insertion;
 mod linktrust;
+mod neighbours;
 mod networks;
 mod prepared;
 mod retries;

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use pgrx_ext::delivery::FailureKind::{self, Reset, TimedOutWaiting};
-use pgrx_ext::http::client::{Client, ClientSettings};
+use pgrx_ext::http::client::{Client, ClientSettings, Clients, IDLE};
 
 use crate::liar::{Liar, Visit};
 use crate::support::{Answer, Receiver, wait_for};
-use crate::{PATIENCE, answer, brief_client, client, client_of, failure, settings};
+use crate::{PATIENCE, answer, brief_client, client, client_of, clients, failure, settings};
 
 #[test]
 fn user_agent_is_sent() {
@@ -97,37 +98,81 @@ fn threads_share_the_connections_of_a_client() {
     assert!(connections <= 4, "{connections} for 4 threads");
 }
 
-#[test]
-fn no_more_connections_stay_open_than_allowed() {
+/// A server that answers when so many wait, and leaves the connections open.
+fn answering_at_once(count: usize) -> Liar {
     let waiting = AtomicUsize::new(0);
-    let liar = Liar::new(move |visit| {
+    Liar::new(move |visit| {
         if visit.head().is_some() {
             waiting.fetch_add(1, Ordering::SeqCst);
-            wait_for(PATIENCE, "all five are here", || {
-                waiting.load(Ordering::SeqCst) == 5
+            wait_for(PATIENCE, "all are here", || {
+                waiting.load(Ordering::SeqCst) >= count
             });
             visit.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
             visit.wait();
         }
-    });
-    let client = client_of(&ClientSettings {
-        connections: 2,
-        ..settings()
-    });
+    })
+}
+
+/// Calls it so often at once.
+fn call_at_once(client: &Client, liar: &Liar, count: usize) {
     thread::scope(|scope| {
-        for _ in 0..5 {
+        for _ in 0..count {
             scope.spawn(|| answer(client.get(&liar.url())));
         }
     });
-    assert_eq!(liar.connections(), 5);
-    wait_for(PATIENCE, "three of the five are closed", || {
-        liar.open() <= 2
-    });
-    assert_eq!(liar.open(), 2);
-    drop(client);
-    wait_for(PATIENCE, "the others are closed with their client", || {
-        liar.open() == 0
-    });
+}
+
+#[test]
+fn no_more_connections_stay_open_than_allowed_to_all_servers_together() {
+    let mut clients = clients(4);
+    let servers: Vec<_> = (1..=3)
+        .map(|seconds| {
+            let timeout = PATIENCE + Duration::from_secs(seconds);
+            let client = clients.client(&ClientSettings {
+                timeout,
+                ..settings()
+            });
+            (client.expect("a client"), answering_at_once(5))
+        })
+        .collect();
+    for (client, liar) in &servers {
+        call_at_once(client, liar, 5);
+        assert_eq!(liar.connections(), 5);
+    }
+    let open = || -> usize { servers.iter().map(|(_, liar)| liar.open()).sum() };
+    wait_for(PATIENCE, "all but two are closed", || open() <= 2);
+    assert_eq!(open(), 2);
+}
+
+#[test]
+fn idle_connections_are_closed_although_no_request_comes() {
+    let mut clients = clients(8);
+    let client = clients.client(&settings()).expect("a client");
+    let liar = answering_at_once(3);
+    let start = Instant::now();
+    assert_eq!(clients.close_idle(start), None);
+    call_at_once(&client, &liar, 3);
+    assert_eq!(clients.close_idle(start), Some(start + IDLE));
+    assert_eq!(clients.close_idle(start + IDLE / 2), Some(start + IDLE));
+    assert_eq!(liar.open(), 3);
+    assert_eq!(clients.close_idle(start + IDLE), None);
+    wait_for(PATIENCE, "all are closed", || liar.open() == 0);
+    // The client still works.
+    call_at_once(&client, &liar, 1);
+}
+
+#[test]
+fn idle_connections_leave_half_of_the_descriptors_to_others() {
+    for (descriptors, threads, idle) in [
+        (1024, 32, 128),
+        (1024, 256, 128),
+        (256, 32, 64),
+        (64, 16, 0),
+        (usize::MAX, 32, 128),
+    ] {
+        assert_eq!(Clients::idle_of(descriptors, threads), idle);
+        assert!(2 * (idle + threads) <= descriptors);
+    }
 }
 
 /// ureq looks whether a connection from its pool is closed before it sends a request on it.

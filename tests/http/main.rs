@@ -30,7 +30,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use pgrx_ext::delivery::{Answer, Failure, Reply};
-use pgrx_ext::http::client::{Client, ClientSettings, SystemRoots};
+use pgrx_ext::http::client::{Client, ClientSettings, Clients, SystemRoots};
 
 /// Time enough for anything that ends at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +47,6 @@ static ROOTS: LazyLock<SystemRoots> = LazyLock::new(SystemRoots::load);
 fn settings() -> ClientSettings {
     ClientSettings {
         timeout: PATIENCE,
-        connections: 8,
         user_agent: "it".to_owned(),
         allow_private_addresses: true,
         ca_file: None,
@@ -57,7 +56,12 @@ fn settings() -> ClientSettings {
 /// A client of these settings, which must be good.
 #[track_caller]
 fn client_of(settings: &ClientSettings) -> Client {
-    Client::new(settings, &ROOTS).expect("a client")
+    clients(16).client(settings).expect("a client")
+}
+
+/// Clients of which half as many connections may be idle, but for those with a `ca_file`.
+fn clients(idle: usize) -> Clients {
+    Clients::new(ROOTS.clone(), idle)
 }
 
 /// A client that can call everything on loopback.

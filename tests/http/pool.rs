@@ -20,7 +20,7 @@ fn the_pool_answers_every_request_once() {
         let id = request.parameter("id").unwrap_or_default();
         Answer::ok().with_body(format!("answer {id}"))
     });
-    let pool = Pool::start(8).expect("a pool");
+    let pool = Pool::<Reply>::start(8).expect("a pool");
     let client = client();
     let ids = 1..=3000;
     for id in ids.clone() {
@@ -42,7 +42,7 @@ fn the_pool_answers_every_request_once() {
 
 #[test]
 fn the_bell_rings_until_the_last_reply_is_fetched() {
-    let pool = Pool::start(4).expect("a pool");
+    let pool = Pool::<Reply>::start(4).expect("a pool");
     // A refused address is the quickest reply there is.
     let client = client_of(&ClientSettings {
         allow_private_addresses: false,
@@ -58,7 +58,7 @@ fn the_bell_rings_until_the_last_reply_is_fetched() {
 #[test]
 fn an_idle_pool_does_not_ring() {
     let receiver = Receiver::new();
-    let pool = Pool::start(2).expect("a pool");
+    let pool = Pool::<Reply>::start(2).expect("a pool");
     assert!(!rings_within(Duration::ZERO, &pool));
     assert!(pool.finished().is_empty());
     pool.send(request(1, &client(), receiver.url("/")));
@@ -70,11 +70,11 @@ fn an_idle_pool_does_not_ring() {
 #[test]
 fn a_reply_says_when_its_request_started_and_how_long_it_took() {
     let receiver = Receiver::answering(|_| Answer::ok().after(Duration::from_millis(50)));
-    let pool = Pool::start(1).expect("a pool");
+    let pool = Pool::<Reply>::start(1).expect("a pool");
     let before = SystemTime::now();
     pool.send(request(7, &client(), receiver.url("/")));
     assert!(rings_within(PATIENCE, &pool));
-    let finished: Vec<Finished> = pool.finished();
+    let finished: Vec<Finished<Reply>> = pool.finished();
     let [finished] = finished.as_slice() else {
         panic!("{finished:?}");
     };
@@ -88,7 +88,7 @@ fn a_reply_says_when_its_request_started_and_how_long_it_took() {
 #[test]
 fn a_panic_in_a_pool_thread_is_a_failed_attempt() {
     let receiver = Receiver::new();
-    let pool = Pool::start(2).expect("a pool");
+    let pool = Pool::<Reply>::start(2).expect("a pool");
     let poison = client_of(&ClientSettings {
         user_agent: "a\nb".to_owned(),
         ..settings()
@@ -115,6 +115,23 @@ fn a_panic_in_a_pool_thread_is_a_failed_attempt() {
     assert_eq!(receiver.count(), 1);
 }
 
+#[test]
+fn a_panic_while_a_reply_is_judged_is_a_failure() {
+    let receiver = Receiver::new();
+    let pool = Pool::<Reply>::start(1).expect("a pool");
+    for id in 1..=2 {
+        pool.send(Request {
+            judge: Box::new(|_| panic!("no judge")),
+            ..request(id, &client(), receiver.url("/"))
+        });
+    }
+    for (_, replies) in collect(&pool, 2) {
+        let [reply] = replies.try_into().expect("one reply");
+        // It was sent.
+        assert!(failure(reply).ambiguous);
+    }
+}
+
 /// A thread of the pool has a small stack; running out of it would end the process.
 #[test]
 fn a_thread_has_stack_enough_for_tls_and_the_largest_head() {
@@ -136,7 +153,7 @@ fn a_thread_has_stack_enough_for_tls_and_the_largest_head() {
         ca_file: Some(file.path().to_string_lossy().into_owned()),
         ..settings()
     });
-    let pool = Pool::start(2).expect("a pool");
+    let pool = Pool::<Reply>::start(2).expect("a pool");
     for id in 1..=4 {
         pool.send(request(id, &client, liar.url()));
     }
@@ -149,7 +166,7 @@ fn a_thread_has_stack_enough_for_tls_and_the_largest_head() {
 #[test]
 fn dropping_the_pool_ends_its_threads() {
     let receiver = Receiver::answering(|_| Answer::Stall);
-    let pool = Pool::start(40).expect("a pool");
+    let pool = Pool::<Reply>::start(40).expect("a pool");
     // Other tests have pools too, but smaller ones.
     let ours = || {
         let tasks = fs::read_dir("/proc/self/task").expect("threads");
@@ -172,17 +189,18 @@ fn dropping_the_pool_ends_its_threads() {
     wait_for(PATIENCE, "the threads end", || ours() == 0);
 }
 
-fn request(id: i64, client: &Client, url: String) -> Request {
+fn request(id: i64, client: &Client, url: String) -> Request<Reply> {
     Request {
         id,
         client: client.clone(),
         url,
+        judge: Box::new(|reply| reply),
     }
 }
 
 /// Fetches replies as the worker does, when the bell rings and not otherwise, until so many came.
 #[track_caller]
-fn collect(pool: &Pool, count: usize) -> BTreeMap<i64, Vec<Reply>> {
+fn collect(pool: &Pool<Reply>, count: usize) -> BTreeMap<i64, Vec<Reply>> {
     let mut replies = BTreeMap::<i64, Vec<Reply>>::new();
     let mut came = 0;
     while came < count {
@@ -191,7 +209,10 @@ fn collect(pool: &Pool, count: usize) -> BTreeMap<i64, Vec<Reply>> {
             "the bell is still, {came} of {count} came"
         );
         for finished in pool.finished() {
-            replies.entry(finished.id).or_default().push(finished.reply);
+            replies
+                .entry(finished.id)
+                .or_default()
+                .push(finished.judged.unwrap_or_else(Reply::Failure));
             came += 1;
         }
     }
@@ -199,7 +220,7 @@ fn collect(pool: &Pool, count: usize) -> BTreeMap<i64, Vec<Reply>> {
 }
 
 /// Waits until the bell is readable; whether it is in time.
-fn rings_within(time: Duration, pool: &Pool) -> bool {
+fn rings_within(time: Duration, pool: &Pool<Reply>) -> bool {
     let time = Timespec::try_from(time).expect("a time");
     let mut watched = [PollFd::from_borrowed_fd(pool.bell(), PollFlags::IN)];
     poll(&mut watched, Some(&time)).expect("poll") > 0

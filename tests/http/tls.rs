@@ -9,7 +9,7 @@ use pgrx_ext::http::client::{Client, ClientSettings};
 
 use crate::certificates::{Authority, LOOPBACK, Validity, file};
 use crate::liar::Liar;
-use crate::{ROOTS, answer, client, client_of, failure, settings};
+use crate::{answer, client, client_of, clients, failure, settings};
 
 #[test]
 fn a_ca_file_is_trusted() {
@@ -115,7 +115,7 @@ fn check_refused(name: &str, path: &Path, said: &str) {
         ca_file: Some(path.clone().into_owned()),
         ..settings()
     };
-    let message = Client::new(&settings, &ROOTS).expect_err(name);
+    let message = clients(16).client(&settings).expect_err(name);
     assert!(
         message.starts_with(&format!("ca_file {path}: {said}")),
         "{name}: {message}"

@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 
 pub use cluster::{Builder, Cluster, Mode};
 pub use installation::{Installation, library, pg_regress};
-pub use process::{crash_thread, memory, peak_memory, pool_threads, run, status_of};
+pub use process::{
+    as_server_user, crash_thread, memory, peak_memory, pool_threads, run, status_of,
+};
 pub use receiver::{Answer, Receiver, Request};
 
 /// How often a condition is looked at.

@@ -115,6 +115,23 @@ fn what_was_never_sent_holds_none_of_its_transaction_id() {
 }
 
 #[test]
+fn what_was_not_tried_for_want_of_descriptors_waits_and_so_does_all_else() {
+    let now = Instant::now();
+    let mut scheduler = scheduler(10, 2, limits(10), now);
+    for (id, server, transaction) in [(1, 0, 7), (2, 0, 7), (3, 1, 7)] {
+        scheduler.offer(callback(id, server, transaction));
+    }
+    let first = scheduler.next(now).expect("the first");
+    scheduler.put_back(first, now);
+    assert_eq!(scheduler.in_flight(), 0);
+    assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+    assert_eq!(scheduler.next_at(now), Some(now + REST));
+    let mut sent = drain(&mut scheduler, now + REST);
+    sent.sort_unstable();
+    assert_eq!(sent, [1, 3], "2 waits for 1");
+}
+
+#[test]
 fn one_transaction_goes_out_in_order_and_one_at_a_time() {
     let now = Instant::now();
     let mut scheduler = scheduler(10, 1, limits(10), now);

@@ -204,6 +204,25 @@ fn further_names_are_filled_and_missing_ones_named() {
 }
 
 #[test]
+fn expressions_see_the_beginning_of_a_body() {
+    let options = [
+        ("sale_url", "https://t.example/"),
+        ("success_body", "(?i)status.{1,3}ok"),
+    ];
+    let server = server(&options).unwrap();
+    for (length, verdict) in [(0, "delivered"), (8_000, "delivered"), (9_000, "retry")] {
+        let reply = Reply::Answer(Answer {
+            status: 200,
+            location: None,
+            retry_after: None,
+            body: "é".repeat(length / 2) + "Status: OK",
+        });
+        let judged = server.judge(Action::Sale, &Parameters::new(), &reply);
+        assert_eq!(judged.name(), verdict, "{length}");
+    }
+}
+
+#[test]
 fn options_are_checked() {
     let message = |options: &[(&str, &str)]| server(options).unwrap_err().one_line();
     assert_eq!(
@@ -222,11 +241,14 @@ fn options_are_checked() {
         message(&[("sale_url", "https://t.example/"), ("success_body", "(")]),
         "invalid value for option \"success_body\": \"(\": unclosed group."
     );
-    let huge = "a{1000}{1000}{1000}";
-    assert!(
-        message(&[("sale_url", "https://t.example/"), ("success_body", huge)])
-            .contains("size limit")
-    );
+    for huge in ["a{1000}{1000}{1000}", "[ab][a-c]{12000}[bd]"] {
+        assert_eq!(
+            message(&[("sale_url", "https://t.example/"), ("success_body", huge)]),
+            format!(
+                "invalid value for option \"success_body\": \"{huge}\": Compiled regex exceeds size limit of 131072 bytes."
+            )
+        );
+    }
     let allowed = [("sale_url", "http://t.example/{a}"), ("allow_http", "true")];
     assert!(server(&allowed).is_ok());
 }

@@ -6,6 +6,7 @@
 //! to do next is decided in [`crate::delivery`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,6 +25,7 @@ use crate::delivery::alarms::{Alarms, Expiry};
 use crate::delivery::reading::Reading;
 use crate::delivery::recording::Recording;
 use crate::delivery::scheduler::Scheduler;
+use crate::http::client::Clients;
 use crate::http::pool::Pool;
 use crate::pg::process::wake::{self, Slot};
 use crate::pg::queue;
@@ -31,7 +33,7 @@ use crate::pg::settings;
 use crate::pg::sys::catalog;
 use crate::pg::sys::transaction::{SqlError, transaction};
 use crate::pg::sys::{latch, process, signal};
-use send::InFlight;
+use send::{InFlight, Judged};
 use servers::Servers;
 
 /// Entry point of a worker; the argument is the database.
@@ -61,7 +63,9 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
             process::exit(1);
         }
     }
-    let threads = settings::max_in_flight();
+    let descriptors = process::most_descriptors();
+    // Each has a connection.
+    let threads = settings::max_in_flight().min(descriptors / 4).max(1);
     let pool = match signal::with_signals_blocked(|| Pool::start(threads)) {
         Ok(pool) => pool,
         Err(error) => {
@@ -70,12 +74,12 @@ pub extern "C-unwind" fn pgrx_ext_worker_main(database: pg_sys::Datum) {
         }
     };
     log!("s2s: worker started");
-    Worker::new(slot, pool, threads).run();
+    Worker::new(slot, pool, threads, Clients::idle_of(descriptors, threads)).run();
 }
 
 struct Worker {
     slot: &'static Slot,
-    pool: Pool,
+    pool: Pool<Judged>,
     /// Of the pool.
     threads: usize,
     servers: Servers,
@@ -84,19 +88,19 @@ struct Worker {
     recording: Recording,
     alarms: Alarms,
     /// What the pool has, by number.
-    in_flight: HashMap<i64, InFlight>,
+    in_flight: HashMap<i64, Arc<InFlight>>,
     random: oorandom::Rand64,
 }
 
 impl Worker {
-    fn new(slot: &'static Slot, pool: Pool, threads: usize) -> Worker {
+    fn new(slot: &'static Slot, pool: Pool<Judged>, threads: usize, idle: usize) -> Worker {
         let now = Instant::now();
         let seed = u128::from(Timestamp::from(SystemTime::now()).0.unsigned_abs());
         Worker {
             slot,
             pool,
             threads,
-            servers: Servers::new(),
+            servers: Servers::new(idle),
             scheduler: Scheduler::new(threads),
             reading: Reading::default(),
             recording: Recording::new(now),
@@ -118,7 +122,11 @@ impl Worker {
             let is_rested = self.alarms.is_rested(now);
             self.slot.is_listening.store(is_rested, SeqCst);
             let is_work = self.recording.to_record() > 0 || self.must_read(now);
-            let others = [self.scheduler.next_at(now), self.recording.next_at()];
+            let others = [
+                self.scheduler.next_at(now),
+                self.recording.next_at(),
+                self.servers.close_idle(now),
+            ];
             let timeout = match signal::is_stop_requested() {
                 // The latch that SIGTERM set may have been reset within a database transaction.
                 true => Duration::ZERO,

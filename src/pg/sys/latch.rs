@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 
 /// The latch of a process, or none; itself in shared memory.
 #[derive(Default)]
@@ -42,12 +43,18 @@ pub fn sleep(duration: Duration) {
     pg_sys::check_for_interrupts!();
 }
 
+/// How long a process sleeps that has no file descriptor left to wait with.
+const WITHOUT_DESCRIPTOR: Duration = Duration::from_millis(100);
+
 /// Sleeps until a wake-up call, a signal, the bell or the timeout. For a process without
 /// statements: there is none to cancel.
 #[allow(unsafe_code)]
 pub fn sleep_until_bell(bell: BorrowedFd, timeout: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT;
-    wait(events, Some(bell), timeout);
+    // Waiting takes a descriptor. What else of the process has none goes on without as well.
+    PgTryBuilder::new(|| wait(events, Some(bell), timeout))
+        .catch_others(|_| std::thread::sleep(WITHOUT_DESCRIPTOR.min(timeout)))
+        .execute();
     // SAFETY: PostgreSQL's own handlers write this variable.
     unsafe { (&raw mut pg_sys::QueryCancelPending).write_volatile(0) };
     pg_sys::check_for_interrupts!();

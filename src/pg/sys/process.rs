@@ -63,3 +63,15 @@ pub fn exit(code: i32) -> ! {
         unreachable!("the process has ended")
     }
 }
+
+/// How many file descriptors this process may have.
+#[allow(unsafe_code)]
+pub fn most_descriptors() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: it writes to the variable that it is given.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}

@@ -19,6 +19,7 @@ select refusal($$create server bad foreign data wrapper linktrust options (url '
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
 select refusal('create user mapping for public server lt_eu');
 select refusal($$create user mapping for public server lt_eu options (password '')$$);
+select refusal(format('create user mapping for public server lt_eu options (password %L)', repeat('x', 501)));
 select refusal($$create user mapping for public server lt_eu options (pass 's3cret')$$);
 create user mapping for public server lt_eu options (password 's3cret');
 select s2s.edit_url('lt_eu', 'T-1', approved => false);

@@ -1,8 +1,8 @@
-//! Sending what may go, and judging what came back.
+//! Sending what may go, and what came back.
 
 #![forbid(unsafe_code)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use pgrx::prelude::*;
@@ -12,19 +12,30 @@ use super::servers::Sending;
 use crate::delivery::attempt::kept_response;
 use crate::delivery::breaker::Health;
 use crate::delivery::retry::fate;
-use crate::delivery::{Attempt, Callback, Reply};
-use crate::http::pool::Finished;
+use crate::delivery::{Attempt, Callback, FailureKind, Reply, Verdict};
+use crate::http::pool::{Finished, Request};
 use crate::network::Server;
 use crate::network::secret::Secret;
 use crate::pg::sys::signal;
 
 /// A callback in flight, with its server and password as they were when it was sent.
+#[derive(Clone)]
 pub(super) struct InFlight {
     callback: Callback,
-    server: Rc<Server>,
+    server: Arc<Server>,
     password: Option<Secret>,
     /// Without the password.
     url: String,
+}
+
+/// What a thread of the pool makes of a reply.
+pub(super) struct Judged {
+    health: Health,
+    verdict: Verdict,
+    status: Option<u16>,
+    response: Option<String>,
+    /// Nothing was tried: no file descriptor was left.
+    is_untried: bool,
 }
 
 impl Worker {
@@ -38,19 +49,26 @@ impl Worker {
         {
             match self.servers.sending(&callback) {
                 Ok(Sending {
-                    request,
+                    client,
+                    url_as_sent,
                     server,
                     password,
                     url,
                 }) => {
-                    self.pool.send(request);
-                    let in_flight = InFlight {
+                    let id = callback.id;
+                    let in_flight = Arc::new(InFlight {
                         callback,
                         server,
                         password,
                         url,
-                    };
-                    self.in_flight.insert(in_flight.callback.id, in_flight);
+                    });
+                    self.in_flight.insert(id, in_flight.clone());
+                    self.pool.send(Request {
+                        id,
+                        client,
+                        url: url_as_sent,
+                        judge: Box::new(move |reply| judge(&in_flight, reply)),
+                    });
                 }
                 Err(message) => {
                     self.scheduler.unsent(&callback);
@@ -62,14 +80,23 @@ impl Worker {
         }
     }
 
-    /// Judges what the pool has finished.
+    /// Takes what the pool has finished.
     pub(super) fn collect(&mut self) {
         let now = Instant::now();
         for finished in self.pool.finished() {
             let Some(in_flight) = self.in_flight.remove(&finished.id) else {
                 continue;
             };
-            let attempt = judge(in_flight, finished, self.random.rand_float());
+            if finished.judged.as_ref().is_ok_and(|it| it.is_untried) {
+                let InFlight { callback, .. } = Arc::unwrap_or_clone(in_flight);
+                warning!(
+                    "s2s: no file descriptor is left to send callback {}",
+                    callback.id
+                );
+                self.scheduler.put_back(callback, now);
+                continue;
+            }
+            let attempt = attempt(in_flight, finished, self.random.rand_float());
             let changed = self
                 .scheduler
                 .answered(&attempt.callback, attempt.health, now);
@@ -87,25 +114,55 @@ impl Worker {
     }
 }
 
-/// The attempt of a callback that the pool has finished; `chance` is uniform in `0.0..1.0`.
-fn judge(in_flight: InFlight, finished: Finished, chance: f64) -> Attempt {
+/// What a reply means, and what of it is kept. A thread of the pool does this: bodies, regular
+/// expressions and passwords are what others wrote, and it may take its time.
+fn judge(in_flight: &InFlight, reply: Reply) -> Judged {
     let InFlight {
         callback,
         server,
         password,
-        url,
+        ..
     } = in_flight;
-    let health = Health::of(&finished.reply);
+    let health = Health::of(&reply);
+    let is_untried = matches!(&reply, Reply::Failure(failure)
+        if failure.kind == FailureKind::OutOfDescriptors && !failure.ambiguous);
     let (verdict, reply) = server.judge_redacted(
         callback.action,
         &callback.parameters(),
-        finished.reply,
+        reply,
         password.as_ref(),
     );
     let (status, response) = match reply {
         Reply::Answer(answer) => (Some(answer.status), Some(kept_response(answer.body))),
         Reply::Failure(_) => (None, None),
     };
+    Judged {
+        health,
+        verdict,
+        status,
+        response,
+        is_untried,
+    }
+}
+
+/// The attempt of a callback that the pool has finished; `chance` is uniform in `0.0..1.0`.
+fn attempt(in_flight: Arc<InFlight>, finished: Finished<Judged>, chance: f64) -> Attempt {
+    let Judged {
+        health,
+        verdict,
+        status,
+        response,
+        ..
+    } = finished
+        .judged
+        .unwrap_or_else(|failure| judge(&in_flight, Reply::Failure(failure)));
+    // The pool's thread has dropped its own.
+    let InFlight {
+        callback,
+        server,
+        url,
+        ..
+    } = Arc::unwrap_or_clone(in_flight);
     Attempt {
         fate: fate(&verdict, callback.attempts + 1, &server.retry, chance),
         callback,

@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -11,8 +12,7 @@ use pgrx::spi;
 
 use crate::delivery::Callback;
 use crate::delivery::lane::Limits;
-use crate::http::client::{Client, ClientSettings, SystemRoots};
-use crate::http::pool::Request;
+use crate::http::client::{Client, ClientSettings, Clients, SystemRoots};
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
 use crate::pg::settings;
@@ -56,14 +56,14 @@ pub fn read() -> spi::Result<Vec<FoundServer>> {
 
 /// All servers that callbacks are queued for or can be.
 pub struct Servers {
-    roots: SystemRoots,
+    clients: Clients,
     by_name: HashMap<String, Connected>,
 }
 
 /// A server, and the connections to it.
 struct Connected {
     /// The foreign server, unless it is gone and only its callbacks are left.
-    server: Option<(pg_sys::Oid, Rc<Server>)>,
+    server: Option<(pg_sys::Oid, Arc<Server>)>,
     password: Option<Secret>,
     client: Result<Client, String>,
     settings: ClientSettings,
@@ -83,8 +83,8 @@ impl Connected {
 }
 
 impl Servers {
-    /// No server yet.
-    pub fn new() -> Servers {
+    /// No server yet. So many connections may be idle.
+    pub fn new(idle: usize) -> Servers {
         let roots = SystemRoots::load();
         if roots.is_empty() {
             warning!(
@@ -92,7 +92,7 @@ impl Servers {
             );
         }
         Servers {
-            roots,
+            clients: Clients::new(roots, idle),
             by_name: HashMap::new(),
         }
     }
@@ -131,7 +131,7 @@ impl Servers {
         {
             match server {
                 Ok(server) => {
-                    let server = Some((oid, Rc::new(server)));
+                    let server = Some((oid, Arc::new(server)));
                     let connected = self.connect(&name, old.remove(&name), server, password);
                     self.by_name.insert(name, connected);
                 }
@@ -149,20 +149,24 @@ impl Servers {
         }
     }
 
+    /// Closes connections that are idle; returns when to call this again.
+    pub fn close_idle(&mut self, now: Instant) -> Option<Instant> {
+        self.clients.close_idle(now)
+    }
+
     fn connect(
-        &self,
+        &mut self,
         name: &str,
         old: Option<Connected>,
-        server: Option<(pg_sys::Oid, Rc<Server>)>,
+        server: Option<(pg_sys::Oid, Arc<Server>)>,
         password: Option<Secret>,
     ) -> Connected {
-        let (request, limits) = match &server {
-            Some((_, server)) => (server.request.clone(), server.limits),
+        let request = match &server {
+            Some((_, server)) => server.request.clone(),
             None => Default::default(),
         };
         let settings = ClientSettings {
             timeout: request.timeout,
-            connections: limits.max_in_flight,
             user_agent: settings::user_agent(),
             allow_private_addresses: settings::allow_private_addresses(),
             ca_file: request.ca_file,
@@ -170,7 +174,7 @@ impl Servers {
         let client = match old {
             Some(old) if old.settings == settings && old.client.is_ok() => old.client,
             old => {
-                let client = Client::new(&settings, &self.roots);
+                let client = self.clients.client(&settings);
                 let before = old.and_then(|old| old.client.err());
                 match (&before, &client) {
                     (_, Err(problem)) if before.as_ref() != Some(problem) => warning!(
@@ -201,17 +205,13 @@ impl Servers {
         let url = server
             .url(callback.action, &callback.parameters())
             .map_err(|problem| problem.one_line())?;
-        let as_sent = server
+        let url_as_sent = server
             .url_as_sent(&url, connected.password.as_ref())
             .map_err(|problem| problem.one_line())?
             .into_owned();
-        let client = connected.client.clone()?;
         Ok(Sending {
-            request: Request {
-                id: callback.id,
-                client,
-                url: as_sent,
-            },
+            client: connected.client.clone()?,
+            url_as_sent,
             server: server.clone(),
             password: connected.password.clone(),
             url,
@@ -221,10 +221,11 @@ impl Servers {
 
 /// A request, and what is needed to judge its answer.
 pub struct Sending {
-    /// For the pool; its URL has the password.
-    pub request: Request,
+    pub client: Client,
+    /// With the password.
+    pub url_as_sent: String,
     /// As it is now.
-    pub server: Rc<Server>,
+    pub server: Arc<Server>,
     /// As it is now.
     pub password: Option<Secret>,
     /// For the record, without the password.
