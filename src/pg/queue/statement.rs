@@ -75,13 +75,28 @@ extern "C-unwind" fn insert_gathered() {
     }
 }
 
-/// Only frees memory: an error here would crash the server.
+/// Inserts what is left of statements that never ended: a trigger of theirs raised an error, and code
+/// in C caught it without the end of a subtransaction.
+fn insert_left_over() {
+    let nest_level = nest_level();
+    while FIRING.with_borrow(|firing| {
+        let last = firing.last();
+        last.is_some_and(|last| last.nest_level >= nest_level)
+    }) {
+        end_statement();
+    }
+}
+
+/// After the end it only frees memory: an error there would crash the server.
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn on_transaction_end(
     event: pg_sys::XactEvent::Type,
     _: *mut std::ffi::c_void,
 ) {
     use pg_sys::XactEvent::*;
+    if matches!(event, XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE) {
+        insert_left_over();
+    }
     // No statement outlives its database transaction.
     if matches!(
         event,
@@ -98,6 +113,10 @@ unsafe extern "C-unwind" fn on_subtransaction_end(
     _: pg_sys::SubTransactionId,
     _: *mut std::ffi::c_void,
 ) {
+    // What is committed here is not to be undone with the next subtransaction of this level.
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB {
+        insert_left_over();
+    }
     if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
         let nest_level = nest_level();
         forget(|statement| statement.nest_level >= nest_level);
@@ -128,10 +147,10 @@ pub fn enqueue_in_statement(callback: &NewCallback) -> i64 {
     };
     let mut bulk = bulk.unwrap_or_default();
     let id = bulk.add(callback);
-    FIRING.with_borrow_mut(|firing| {
-        if let Some(innermost) = firing.last_mut() {
-            innermost.bulk = Some(bulk);
-        }
-    });
+    let nested = FIRING.with_borrow_mut(|firing| firing.last_mut()?.bulk.replace(bulk));
+    // What an index's function has queued meanwhile by COPY, which is no statement with an end.
+    if let Some(nested) = nested {
+        nested.finish();
+    }
     id
 }

@@ -22,8 +22,7 @@ fn callback_url(id: i64) -> PgResult<Option<String>> {
         Spi::connect(|client| {
             let mut rows = client.select(CALLBACK, None, &[id.into()])?;
             rows.next()
-                .map(|row| queue::read::callback(&row))
-                .transpose()
+                .map_or(Ok(None), |row| queue::read::callback(&row))
         })
     };
     let Some(callback) = read().map_err(error::spi)? else {
