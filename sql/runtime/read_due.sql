@@ -4,6 +4,7 @@
 -- A reading starts at a position, so that it skips the dead index entries of delivered callbacks.
 -- now() can be looked up in the index, clock_timestamp() cannot. "offset 0" keeps the subquery one:
 -- planned while nothing is parked, it would become an anti-join over all parked callbacks.
+-- An action that a later version of the extension has added is left to that one.
 --
 -- $1: servers
 -- $2, $3: for each, the due time and number after which to read
@@ -17,6 +18,7 @@ cross join lateral (
     where q.server = after.server
       and (q.due_at, q.id) > (after.due_at, after.id)
       and q.due_at <= pg_catalog.now()
+      and q.action in ('lead', 'sale', 'edit')
       and not exists (
           select from s2s.holding h
           where h.server = q.server and h.action = q.action

@@ -47,7 +47,7 @@ pub fn due(query: &Query) -> spi::Result<Found> {
                 _ => include_str!("../../../sql/runtime/read_due.sql"),
             };
             for row in run(client, sql, &arguments)? {
-                found.due.push(callback(&row)?);
+                found.due.extend(callback(&row)?);
             }
         }
         let active: Vec<&str> = query.active.iter().map(String::as_str).collect();
@@ -78,8 +78,9 @@ pub fn any_prepared() -> spi::Result<bool> {
     })
 }
 
-/// One row of the queue, with the columns of `sql/runtime/read_due.sql`.
-pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
+/// One row of the queue, with the columns of `sql/runtime/read_due.sql`; `None` if it reports what this
+/// version of the library does not know, and must not take for anything else.
+pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Option<Callback>> {
     let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
     let time = |column| -> spi::Result<Timestamp> {
         let time: Option<TimestampWithTimeZone> = row.get(column)?;
@@ -95,10 +96,13 @@ pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
             .collect(),
         _ => BTreeMap::new(),
     };
-    Ok(Callback {
-        id: row.get(1)?.unwrap_or_default(),
+    let (Some(id), Some(action)) = (row.get(1)?, Action::from_name(&text(3)?)) else {
+        return Ok(None);
+    };
+    Ok(Some(Callback {
+        id,
         server: text(2)?,
-        action: Action::from_name(&text(3)?).unwrap_or(Action::Lead),
+        action,
         transaction_id: text(4)?,
         click_id: row.get(5)?,
         parameters,
@@ -108,7 +112,7 @@ pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Callback> {
             .get::<i32>(9)?
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(0),
-    })
+    }))
 }
 
 /// A `timestamptz` as plain data.

@@ -81,8 +81,20 @@ extern "C-unwind" fn log_parked() {
     parked::log();
 }
 
-/// Before the end, the log says what is parked. At the end it only frees memory: an error would crash
-/// the server.
+/// Inserts what is left of statements that never ended: a trigger of theirs raised an error, and code
+/// in C caught it without the end of a subtransaction.
+fn insert_left_over() {
+    let nest_level = nest_level();
+    while FIRING.with_borrow(|firing| {
+        let last = firing.last();
+        last.is_some_and(|last| last.nest_level >= nest_level)
+    }) {
+        end_statement();
+    }
+}
+
+/// Before the end it inserts what is left over, and the log says what is parked. At the end it only frees
+/// memory: an error would crash the server.
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn on_transaction_end(
     event: pg_sys::XactEvent::Type,
@@ -90,7 +102,10 @@ unsafe extern "C-unwind" fn on_transaction_end(
 ) {
     use pg_sys::XactEvent::*;
     match event {
-        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => log_parked(),
+        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => {
+            insert_left_over();
+            log_parked();
+        }
         // No statement outlives its database transaction.
         XACT_EVENT_COMMIT | XACT_EVENT_PREPARE | XACT_EVENT_ABORT => {
             forget(|_| true);
@@ -110,6 +125,8 @@ unsafe extern "C-unwind" fn on_subtransaction_end(
     use pg_sys::SubXactEvent::*;
     let nest_level = nest_level();
     match event {
+        // What is committed here is not to be undone with the next subtransaction of this level.
+        SUBXACT_EVENT_PRE_COMMIT_SUB => insert_left_over(),
         SUBXACT_EVENT_ABORT_SUB => {
             forget(|statement| statement.nest_level >= nest_level);
             parked::end_subtransaction(nest_level, false);
@@ -149,10 +166,10 @@ pub fn enqueue_in_statement(callback: &NewCallback) -> i64 {
     };
     let mut bulk = bulk.unwrap_or_default();
     let id = bulk.add(callback);
-    FIRING.with_borrow_mut(|firing| {
-        if let Some(innermost) = firing.last_mut() {
-            innermost.bulk = Some(bulk);
-        }
-    });
+    let nested = FIRING.with_borrow_mut(|firing| firing.last_mut()?.bulk.replace(bulk));
+    // What an index's function has queued meanwhile by COPY, which is no statement with an end.
+    if let Some(nested) = nested {
+        nested.finish();
+    }
     id
 }

@@ -59,8 +59,7 @@ fn find(id: i64) -> PgResult<Option<Callback>> {
         Spi::connect(|client| {
             let mut rows = client.select(CALLBACK, None, &[id.into()])?;
             rows.next()
-                .map(|row| queue::read::callback(&row))
-                .transpose()
+                .map_or(Ok(None), |row| queue::read::callback(&row))
         })
     };
     let callback = queue::as_owner(read).map_err(error::spi)?;

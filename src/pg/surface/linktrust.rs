@@ -171,7 +171,7 @@ fn for_each_edit(
             let mut cursor = client.find_cursor(&cursor)?;
             let callbacks = cursor
                 .fetch(BATCH)?
-                .map(|row| queue::read::callback(&row))
+                .filter_map(|row| queue::read::callback(&row).transpose())
                 .collect::<spi::Result<Vec<_>>>()?;
             if !callbacks.is_empty() {
                 cursor.detach_into_name();

@@ -30,14 +30,21 @@ pub fn listen() {
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn on_sigterm(_: i32) {
     REQUESTED.store(true, SeqCst);
-    // SAFETY: PostgreSQL's own handlers write such variables and set the latch.
+    // SAFETY: PostgreSQL's own handlers write such variables and set the latch. What the signal
+    // interrupts may be about to read errno, which each thread has at an address of its own.
     unsafe {
+        #[cfg(target_os = "linux")]
+        let errno = libc::__errno_location();
+        #[cfg(not(target_os = "linux"))]
+        let errno = libc::__error();
+        let interrupted = *errno;
         // The commits to come wait for no standby, and a wait that has begun ends. A statement is
         // not cancelled: no interrupt is marked as pending.
         (&raw mut pg_sys::synchronous_commit)
             .write_volatile(pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_LOCAL_FLUSH as i32);
         (&raw mut pg_sys::QueryCancelPending).write_volatile(1);
         pg_sys::SetLatch(pg_sys::MyLatch);
+        *errno = interrupted;
     }
 }
 

@@ -115,3 +115,21 @@ fn dropping_the_extension_ends_an_idle_worker() {
     shop.sql("drop extension \"pgrx-ext\" cascade");
     shop.wait_until_worker_is_gone();
 }
+
+#[test]
+fn an_action_of_a_later_version_is_left_to_that_one() {
+    let mut shop = Shop::open(shared_cluster(), "later_action");
+    shop.sql("alter type s2s.action add value 'refund'");
+    shop.sql(
+        "insert into s2s.queue (server, action, transaction_id, parameters)
+         select 'games_nl', 'refund', n, '{}' from generate_series(1, 1000) n;
+         select s2s.wake()",
+    );
+    shop.insert([2000, 2001]);
+    wait_for(PATIENCE, "the leads", || shop.received() == [2000, 2001]);
+    shop.wait_until_idle();
+    assert_eq!(shop.received(), [2000, 2001]);
+    assert_eq!(shop.number("select count(*) from s2s.queue"), 1000);
+    let url = "select s2s.callback_url(id) from s2s.queue limit 1";
+    assert_eq!(shop.text(url), "");
+}
