@@ -102,7 +102,7 @@ impl Worker {
             threads,
             servers: Servers::new(),
             scheduler: Scheduler::new(threads),
-            reading: Reading::default(),
+            reading: Reading::new(now),
             recording: Recording::new(now),
             alarms: Alarms::new(now),
             in_flight: HashMap::new(),
@@ -122,7 +122,11 @@ impl Worker {
             let is_rested = self.alarms.is_rested(now);
             self.slot.is_listening.store(is_rested, SeqCst);
             let is_work = self.recording.to_record() > 0 || self.must_read(now);
-            let others = [self.scheduler.next_at(now), self.recording.next_at()];
+            let others = [
+                self.scheduler.next_at(now),
+                self.recording.next_at(),
+                self.reading.next_at(self.slot.calls(), now),
+            ];
             let timeout = match signal::is_stop_requested() {
                 // The latch that SIGTERM set may have been reset within a database transaction.
                 true => Duration::ZERO,
@@ -208,7 +212,7 @@ impl Worker {
             && !self.alarms.has_failed()
             && !self.reading.runs_dry(&self.scheduler)
             && !self.scheduler.waits_for_a_token(Instant::now());
-        if let Some(wakes) = self.reading.seen_wakes().filter(|_| is_idle) {
+        if let Some(wakes) = self.reading.answered_wakes().filter(|_| is_idle) {
             self.slot.idle_at.store(wakes, SeqCst);
         }
     }
