@@ -42,6 +42,12 @@ pub struct Network {
     pub read_account: fn(&Options) -> Result<Box<dyn Account>, Problem>,
 }
 
+impl PartialEq for Network {
+    fn eq(&self, other: &Network) -> bool {
+        self.name == other.name
+    }
+}
+
 /// One account at a network: what the options of its server define.
 ///
 /// A callback's URL is stored without the password, which is added when the request is sent.

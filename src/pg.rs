@@ -23,6 +23,7 @@ pgrx::extension_sql_file!("../sql/pgrx-ext.sql", name = "surface", bootstrap);
 #[allow(non_snake_case, unsafe_code)]
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    sys::process::report_no_backtraces();
     settings::define();
     queue::gather_by_statement();
     // SAFETY: plain globals of PostgreSQL's, read in its main thread.

@@ -182,10 +182,10 @@ impl BaseUrl {
     }
 
     /// Checks the text of `what`, a parameter or option, and keeps it as it is, but for the path
-    /// `/`. The problem never holds the user information of the URL.
+    /// `/`. The problem never holds the user information and the query of the URL: passwords stand there.
     pub fn parse(what: &str, text: &str) -> Result<BaseUrl, Problem> {
         let fail = |detail: &str| {
-            Err(Problem::invalid(what, &without_user(text))
+            Err(Problem::invalid(what, &without_user(without_query(text)))
                 .detail(detail)
                 .hint("Give scheme, host and path, as in \"https://ts.tradetracker.net/\"."))
         };
@@ -217,7 +217,10 @@ impl BaseUrl {
             let host = uri.host().unwrap_or_default();
             let has_right_port = match authority.strip_prefix(host) {
                 Some("") => true,
-                Some(_) => uri.port_u16().is_some_and(|port| port > 0),
+                Some(port) => port.strip_prefix(':').is_some_and(|digits| {
+                    digits.bytes().all(|byte| byte.is_ascii_digit())
+                        && digits.parse::<u16>().is_ok_and(|port| port > 0)
+                }),
                 None => false,
             };
             !host.is_empty() && has_right_port && decode_if_valid(uri.path()).is_some()
@@ -252,6 +255,11 @@ impl BaseUrl {
             .get(..6)
             .is_some_and(|start| start.eq_ignore_ascii_case(b"https:"))
     }
+}
+
+/// A URL up to its query.
+fn without_query(url: &str) -> &str {
+    url.find('?').map_or(url, |at| &url[..at])
 }
 
 /// A URL without what stands before an `@`.

@@ -1,9 +1,9 @@
-//! A server's requests per second: a token bucket.
+//! How often something may happen: a token bucket.
 
 use std::time::{Duration, Instant};
 
-/// The bucket holds what comes in during this time, and at least one token: small enough that a
-/// network sees an even pace, large enough that a late wake-up costs nothing.
+/// The bucket of a server's requests holds what comes in during this time, and at least one token: small
+/// enough that a network sees an even pace, large enough that a late wake-up costs nothing.
 const BURST: Duration = Duration::from_millis(100);
 
 /// The longest wait for a token: at the lowest rates the time of the next one would overflow.
@@ -13,16 +13,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub struct Rate {
     per_second: f64,
+    capacity: f64,
     tokens: f64,
     at: Instant,
 }
 
 impl Rate {
-    /// A full bucket.
+    /// A full bucket for the requests of a server.
     pub fn new(per_second: f64, now: Instant) -> Rate {
+        let capacity = (per_second * BURST.as_secs_f64()).max(1.0);
+        Rate::with_capacity(capacity, per_second, now)
+    }
+
+    /// A full bucket of so many tokens.
+    pub fn with_capacity(capacity: f64, per_second: f64, now: Instant) -> Rate {
         Rate {
             per_second,
-            tokens: capacity(per_second),
+            capacity,
+            tokens: capacity,
             at: now,
         }
     }
@@ -56,12 +64,8 @@ impl Rate {
 
     fn tokens_at(&self, now: Instant) -> f64 {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
-        (self.tokens + since * self.per_second).min(capacity(self.per_second))
+        (self.tokens + since * self.per_second).min(self.capacity)
     }
-}
-
-fn capacity(per_second: f64) -> f64 {
-    (per_second * BURST.as_secs_f64()).max(1.0)
 }
 
 #[cfg(test)]
@@ -109,7 +113,7 @@ mod tests {
                 }
             }
             let time = (now - start).as_secs_f64();
-            let most = per_second * time + capacity(per_second);
+            let most = per_second * time + Rate::new(per_second, now).capacity;
             prop_assert!(f64::from(taken) <= most + 0.01);
             prop_assert!(f64::from(taken) >= per_second * time * 0.98 - 1.0);
         }

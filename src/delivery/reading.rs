@@ -9,11 +9,14 @@
 //!   callback is gone that may have held others.
 //!
 //! A commit increments a count of calls and may wake the worker; a reading answers the calls counted
-//! before it began.
+//! before it began. Those to read everything anew, which each change of a server is one of, are answered
+//! once a second at most when many come in a row: a tenant could otherwise keep the worker reading.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::lane::{Lane, Position, START};
+use super::rate::Rate;
 use super::scheduler::Scheduler;
 use super::{Callback, Timestamp};
 
@@ -25,6 +28,9 @@ const SERVER_WINDOW: (usize, usize) = (20, 500);
 
 /// A server's next callbacks are read when fewer than this part of its window wait.
 const RUNS_DRY: usize = 4;
+
+/// How many calls to read everything anew are answered at once; then it is one a second.
+const ANEW_AT_ONCE: f64 = 10.0;
 
 /// What sessions asked for, as it is when a reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,38 +80,65 @@ pub struct Reading {
     seen_wakes: Option<u64>,
     /// The same for calls to read anew; `None`: everything is to be read anew.
     seen_reloads: Option<u64>,
+    /// The wake-up calls up to which calls to read anew are answered, too.
+    answered_wakes: Option<u64>,
+    /// How often everything may be read anew because sessions ask for it.
+    anew: Rate,
     /// When the last reading was, by the database's clock.
     read_at: Timestamp,
 }
 
-impl Default for Reading {
-    fn default() -> Reading {
+impl Reading {
+    /// Nothing was read so far.
+    pub fn new(now: Instant) -> Reading {
         Reading {
             seen_wakes: None,
             seen_reloads: None,
+            answered_wakes: None,
+            anew: Rate::with_capacity(ANEW_AT_ONCE, 1.0, now),
             read_at: START.0,
         }
     }
-}
 
-impl Reading {
-    /// The wake-up calls that are answered.
-    pub fn seen_wakes(&self) -> Option<u64> {
-        self.seen_wakes
+    /// The wake-up calls that are answered, with all that was asked for before them.
+    pub fn answered_wakes(&self) -> Option<u64> {
+        self.answered_wakes
     }
 
     /// Lets the next reading read everything anew.
     pub fn start_over(&mut self) {
         // Until then no call counts as answered: the worker is not idle.
-        self.seen_wakes = None;
+        self.answered_wakes = None;
         self.seen_reloads = None;
     }
 
     /// Whether there is anything to read. Commits are not answered before the worker `is_rested`.
-    pub fn is_needed(&self, calls: Calls, is_rested: bool, scheduler: &Scheduler) -> bool {
+    pub fn is_needed(
+        &self,
+        calls: Calls,
+        is_rested: bool,
+        now: Instant,
+        scheduler: &Scheduler,
+    ) -> bool {
         (is_rested && Some(calls.wakes) != self.seen_wakes)
-            || Some(calls.reloads) != self.seen_reloads
+            || self.is_asked_anew(calls, now)
             || self.runs_dry(scheduler)
+    }
+
+    /// Whether everything is to be read anew now.
+    fn is_asked_anew(&self, calls: Calls, now: Instant) -> bool {
+        match self.seen_reloads {
+            None => true,
+            Some(seen) => seen != calls.reloads && self.anew.next(now).is_none(),
+        }
+    }
+
+    /// When everything is to be read anew, if sessions asked for it and it is not time yet.
+    pub fn next_at(&self, calls: Calls, now: Instant) -> Option<Instant> {
+        match self.seen_reloads == Some(calls.reloads) {
+            true => None,
+            false => self.anew.next(now),
+        }
     }
 
     /// Whether there is more to read of a server, and what waits of it runs dry.
@@ -118,23 +151,28 @@ impl Reading {
     /// Begins a reading. `earliest` is the earliest due time of what was committed since the last
     /// one began; `maybe_prepared`, whether a database transaction was prepared.
     pub fn begin(
-        &self,
+        &mut self,
+        now: Instant,
         calls: Calls,
         earliest: Timestamp,
         maybe_prepared: bool,
         is_safety_look: bool,
         scheduler: &mut Scheduler,
     ) -> Plan {
-        let is_asked_anew = Some(calls.reloads) != self.seen_reloads;
+        let is_asked_anew = self.is_asked_anew(calls, now);
         let looks_for_prepared = maybe_prepared || is_safety_look;
         let from = match is_asked_anew || looks_for_prepared {
             true => START,
             false => (earliest, 0),
         };
         rewind_all(scheduler, from);
+        let reads_servers = is_asked_anew || is_safety_look;
+        if reads_servers {
+            self.anew.take(now);
+        }
         Plan {
             calls,
-            reads_servers: is_asked_anew || is_safety_look,
+            reads_servers,
             looks_for_prepared,
         }
     }
@@ -190,7 +228,12 @@ impl Reading {
         match is_done {
             true => {
                 self.seen_wakes = Some(plan.calls.wakes);
-                self.seen_reloads = Some(plan.calls.reloads);
+                if plan.reads_servers {
+                    self.seen_reloads = Some(plan.calls.reloads);
+                }
+                if self.seen_reloads == Some(plan.calls.reloads) {
+                    self.answered_wakes = self.seen_wakes;
+                }
             }
             false => self.start_over(),
         }

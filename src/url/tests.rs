@@ -100,6 +100,13 @@ fn base_urls_are_absolute_http_without_query() {
         ),
         ("https://host:/", "Its host, port or path is malformed."),
         ("https://host:0/", "Its host, port or path is malformed."),
+        ("http://[::1]x:7801", "Its host, port or path is malformed."),
+        (
+            "http://[::1]:x:7801",
+            "Its host, port or path is malformed.",
+        ),
+        ("http://[::1]x", "Its host, port or path is malformed."),
+        ("https://host:+1/", "Its host, port or path is malformed."),
         ("https://[::1/", "Its host, port or path is malformed."),
         ("https://host/%zz", "Its host, port or path is malformed."),
     ] {
@@ -110,8 +117,16 @@ fn base_urls_are_absolute_http_without_query() {
 
 #[test]
 fn a_password_in_a_url_is_not_repeated() {
-    let problem = BaseUrl::parse("base_url", "https://user:s3cret@ts.example/").unwrap_err();
-    assert!(!format!("{problem:?}").contains("s3cret"));
+    for url in [
+        "https://user:s3cret@ts.example/",
+        "https://ts.example/transaction.edit?password=s3cret",
+        "https://ts.example?a=b@c&password=s3cret",
+        "ts.example?password=s3cret",
+        "https://ts.example/ ?password=s3cret#x",
+    ] {
+        let problem = BaseUrl::parse("base_url", url).unwrap_err();
+        assert!(!format!("{problem:?}").contains("s3cret"), "{url}");
+    }
 }
 
 proptest! {

@@ -47,7 +47,7 @@ fn text(input: &[u8]) -> Option<&str> {
 fn check_problem(problem: &Problem) {
     let told = [
         problem.one_line(),
-        problem.message.clone(),
+        problem.to_string(),
         problem.detail.clone().unwrap_or_default(),
         problem.hint.clone().unwrap_or_default(),
     ];

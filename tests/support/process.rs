@@ -37,10 +37,12 @@ pub fn as_server_user(program: impl AsRef<OsStr>) -> Command {
         let ours = ["PG", "LC_", "LANG"]
             .iter()
             .any(|prefix| text.starts_with(prefix));
-        if ours || text == "RUST_BACKTRACE" {
+        if ours {
             command.env_remove(&name);
         }
     }
+    // Whatever a service has in its environment, no client sees a backtrace.
+    command.env("RUST_BACKTRACE", "1");
     command.env("LC_ALL", "C").current_dir("/");
     command
 }

@@ -1,6 +1,6 @@
 //! Promises of the readings.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::delivery::lane::Limits;
@@ -36,7 +36,7 @@ impl World {
         let mut world = World {
             now,
             scheduler: Scheduler::new(10),
-            reading: Reading::default(),
+            reading: Reading::new(Instant::now()),
             calls: NO_CALLS,
         };
         world.set_servers(servers, Limits::default());
@@ -50,12 +50,19 @@ impl World {
     }
 
     fn is_needed(&self) -> bool {
-        self.reading.is_needed(self.calls, true, &self.scheduler)
+        self.reading
+            .is_needed(self.calls, true, self.now, &self.scheduler)
     }
 
     fn begin(&mut self, earliest: Timestamp) -> Plan {
-        self.reading
-            .begin(self.calls, earliest, false, false, &mut self.scheduler)
+        self.reading.begin(
+            self.now,
+            self.calls,
+            earliest,
+            false,
+            false,
+            &mut self.scheduler,
+        )
     }
 
     /// A whole reading at a time, which finds this.
@@ -83,7 +90,7 @@ impl World {
 #[test]
 fn the_first_reading_reads_everything() {
     let mut world = World {
-        reading: Reading::default(),
+        reading: Reading::new(Instant::now()),
         ..World::new(2)
     };
     assert!(world.is_needed());
@@ -121,7 +128,7 @@ fn commits_are_not_answered_before_the_rest_is_over() {
     let is_needed = |world: &World, is_rested| {
         world
             .reading
-            .is_needed(world.calls, is_rested, &world.scheduler)
+            .is_needed(world.calls, is_rested, world.now, &world.scheduler)
     };
     assert!(!is_needed(&world, false));
     assert!(is_needed(&world, true));
@@ -139,7 +146,7 @@ fn a_commit_during_a_reading_is_not_lost() {
     assert!(world.is_needed());
     world.read(Timestamp(600), 1100, vec![]);
     assert!(!world.is_needed());
-    assert_eq!(world.reading.seen_wakes(), Some(2));
+    assert_eq!(world.reading.answered_wakes(), Some(2));
 }
 
 #[test]
@@ -163,9 +170,14 @@ fn a_change_that_the_worker_finds_itself_does_the_same() {
 #[test]
 fn the_safety_look_reads_everything_anew_and_looks_for_prepared_transactions() {
     let mut world = World::new(1);
-    let plan = world
-        .reading
-        .begin(NO_CALLS, NEVER, false, true, &mut world.scheduler);
+    let plan = world.reading.begin(
+        world.now,
+        NO_CALLS,
+        NEVER,
+        false,
+        true,
+        &mut world.scheduler,
+    );
     assert!(plan.reads_servers && plan.looks_for_prepared);
     assert_eq!(world.position(), Some(START));
 }
@@ -173,9 +185,14 @@ fn the_safety_look_reads_everything_anew_and_looks_for_prepared_transactions() {
 #[test]
 fn while_transactions_are_prepared_the_queue_is_read_from_the_start() {
     let mut world = World::new(1);
-    let plan = world
-        .reading
-        .begin(NO_CALLS, NEVER, true, false, &mut world.scheduler);
+    let plan = world.reading.begin(
+        world.now,
+        NO_CALLS,
+        NEVER,
+        true,
+        false,
+        &mut world.scheduler,
+    );
     assert!(plan.looks_for_prepared && !plan.reads_servers);
     assert_eq!(world.position(), Some(START));
 }
@@ -297,23 +314,38 @@ fn a_callback_of_which_a_copy_waits_is_not_taken_twice() {
 
 #[test]
 fn a_worker_that_is_to_start_over_has_answered_no_call() {
-    let scheduler = Scheduler::new(1);
-    let mut reading = Reading::default();
-    let calls = Calls {
-        wakes: 1,
-        reloads: 1,
-    };
-    let plan = reading.begin(
-        calls,
-        Timestamp::INFINITY,
-        false,
-        false,
-        &mut Scheduler::new(1),
-    );
-    reading.end(plan, true);
-    assert_eq!(reading.seen_wakes(), Some(1));
-    assert!(!reading.is_needed(calls, true, &scheduler));
-    reading.start_over();
-    assert_eq!(reading.seen_wakes(), None, "it is not idle");
-    assert!(reading.is_needed(calls, true, &scheduler));
+    let mut world = World::new(1);
+    world.read(NEVER, 1000, vec![]);
+    assert_eq!(world.reading.answered_wakes(), Some(world.calls.wakes));
+    assert!(!world.is_needed());
+    world.reading.start_over();
+    assert_eq!(world.reading.answered_wakes(), None, "it is not idle");
+    assert!(world.is_needed());
+}
+
+#[test]
+fn however_often_servers_change_they_are_read_once_a_second_and_commits_all_the_time() {
+    const SECONDS: u64 = 30;
+    let mut world = World::new(1);
+    let (start, mut reads) = (world.now, 0);
+    for millisecond in 0..1000 * SECONDS {
+        world.now = start + Duration::from_millis(millisecond);
+        world.calls.reloads += 1;
+        world.calls.wakes += 1;
+        assert!(world.is_needed(), "a commit is read");
+        world.read(NEVER, 1000, vec![]);
+        let is_all_answered = world.reading.answered_wakes() == Some(world.calls.wakes);
+        reads += u64::from(is_all_answered);
+    }
+    assert!((SECONDS..SECONDS + 12).contains(&reads), "{reads} times");
+    // The last change is read when it is time, without another call.
+    assert!(!world.is_needed());
+    let at = world.reading.next_at(world.calls, world.now);
+    world.now = at.expect("a change is not read yet");
+    assert!(world.now < start + Duration::from_secs(SECONDS + 1));
+    assert!(world.is_needed());
+    world.read(NEVER, 1000, vec![]);
+    assert_eq!(world.reading.answered_wakes(), Some(world.calls.wakes));
+    assert!(!world.is_needed());
+    assert_eq!(world.reading.next_at(world.calls, world.now), None);
 }

@@ -102,7 +102,7 @@ impl Worker {
             threads,
             servers: Servers::new(idle),
             scheduler: Scheduler::new(threads),
-            reading: Reading::default(),
+            reading: Reading::new(now),
             recording: Recording::new(now),
             alarms: Alarms::new(now),
             in_flight: HashMap::new(),
@@ -126,6 +126,7 @@ impl Worker {
                 self.scheduler.next_at(now),
                 self.recording.next_at(),
                 self.servers.close_idle(now),
+                self.reading.next_at(self.slot.calls(), now),
             ];
             let timeout = match signal::is_stop_requested() {
                 // The latch that SIGTERM set may have been reset within a database transaction.
@@ -212,7 +213,7 @@ impl Worker {
             && !self.alarms.has_failed()
             && !self.reading.runs_dry(&self.scheduler)
             && !self.scheduler.waits_for_a_token(Instant::now());
-        if let Some(wakes) = self.reading.seen_wakes().filter(|_| is_idle) {
+        if let Some(wakes) = self.reading.answered_wakes().filter(|_| is_idle) {
             self.slot.idle_at.store(wakes, SeqCst);
         }
     }

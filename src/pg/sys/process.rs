@@ -1,5 +1,6 @@
 //! This process: who it is, its settings, and its end.
 
+use std::backtrace::Backtrace;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
@@ -8,6 +9,25 @@ use pgrx::pg_sys;
 pub fn pid() -> i32 {
     // SAFETY: a variable that is set once when the process starts.
     unsafe { pg_sys::MyProcPid }
+}
+
+/// Leaves backtraces out of what pgrx reports as errors, whose DETAIL the client gets: also with
+/// `RUST_BACKTRACE` in the server's environment. To be called once, when the library is loaded.
+#[allow(unsafe_code)]
+pub fn report_no_backtraces() {
+    const DECIDES: &str = "RUST_LIB_BACKTRACE";
+    let before = std::env::var_os(DECIDES);
+    // SAFETY: a library is loaded by the only thread of a process.
+    unsafe { std::env::set_var(DECIDES, "0") };
+    // The first backtrace decides for this library, and for no other one of the process.
+    drop(Backtrace::capture());
+    // SAFETY: as above.
+    unsafe {
+        match before {
+            Some(before) => std::env::set_var(DECIDES, before),
+            None => std::env::remove_var(DECIDES),
+        }
+    }
 }
 
 /// The database that it is connected to.

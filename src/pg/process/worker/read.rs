@@ -21,7 +21,7 @@ impl Worker {
         self.alarms.is_look_due(now)
             || self
                 .reading
-                .is_needed(self.slot.calls(), is_rested, &self.scheduler)
+                .is_needed(self.slot.calls(), is_rested, now, &self.scheduler)
     }
 
     /// Reads servers, if they changed, and callbacks that are due, and rests.
@@ -32,6 +32,7 @@ impl Worker {
         let calls = self.slot.calls();
         let earliest = Timestamp(self.slot.earliest.take());
         let plan = self.reading.begin(
+            start,
             calls,
             earliest,
             self.slot.prepared.swap(false, SeqCst),

@@ -19,13 +19,27 @@ use crate::pg::settings;
 use crate::pg::sys::spi::run;
 use crate::problem::Problem;
 
-/// A foreign server of our networks.
+/// A foreign server of our networks, as it stands in the catalogs.
 pub struct FoundServer {
-    name: String,
-    oid: pg_sys::Oid,
-    /// Its options, or what is wrong with them.
-    server: Result<Server, Problem>,
+    definition: ServerDefinition,
     password: Option<Secret>,
+}
+
+/// What a [`Server`] is read from.
+#[derive(Clone, PartialEq)]
+struct ServerDefinition {
+    oid: pg_sys::Oid,
+    name: String,
+    network: &'static Network,
+    options: Vec<(String, String)>,
+}
+
+impl ServerDefinition {
+    fn parse(&self) -> Result<Arc<Server>, Problem> {
+        let options = self.options.iter();
+        let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
+        Server::parse(&self.name, self.network, options).map(Arc::new)
+    }
 }
 
 /// Reads all of them.
@@ -38,15 +52,15 @@ pub fn read() -> spi::Result<Vec<FoundServer>> {
             let Some(network) = Network::from_name(&wrapper) else {
                 continue;
             };
-            let name: String = row.get(2)?.unwrap_or_default();
             let options: Vec<String> = row.get(4)?.unwrap_or_default();
             let values: Vec<String> = row.get(5)?.unwrap_or_default();
-            let options = options.iter().map(String::as_str);
-            let options = options.zip(values.iter().map(String::as_str));
             servers.push(FoundServer {
-                oid: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
-                server: Server::parse(&name, network, options),
-                name,
+                definition: ServerDefinition {
+                    oid: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                    name: row.get(2)?.unwrap_or_default(),
+                    network,
+                    options: options.into_iter().zip(values).collect(),
+                },
                 password: row.get::<String>(6)?.and_then(Secret::new),
             });
         }
@@ -58,6 +72,8 @@ pub fn read() -> spi::Result<Vec<FoundServer>> {
 pub struct Servers {
     clients: Clients,
     by_name: HashMap<String, Connected>,
+    /// What was read of each foreign server; `None`: its options are unusable, as the log says.
+    read: HashMap<pg_sys::Oid, (ServerDefinition, Option<Arc<Server>>)>,
 }
 
 /// A server, and the connections to it.
@@ -94,6 +110,7 @@ impl Servers {
         Servers {
             clients: Clients::new(roots, idle),
             by_name: HashMap::new(),
+            read: HashMap::new(),
         }
     }
 
@@ -118,28 +135,38 @@ impl Servers {
     }
 
     /// Takes over the servers as they are now, and those that are gone and have callbacks queued.
-    /// Connections to those that did not change stay.
+    /// Those that did not change are not parsed again, and connections to them stay.
     pub fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
         let mut old = std::mem::take(&mut self.by_name);
         let mut unusable = Vec::new();
+        let mut read = std::mem::take(&mut self.read);
         for FoundServer {
-            name,
-            oid,
-            server,
+            definition,
             password,
         } in servers
         {
-            match server {
-                Ok(server) => {
-                    let server = Some((oid, Arc::new(server)));
-                    let connected = self.connect(&name, old.remove(&name), server, password);
-                    self.by_name.insert(name, connected);
+            let oid = definition.oid;
+            let before = read.remove(&oid);
+            let (definition, server) = match before {
+                Some(before) if before.0 == definition => before,
+                _ => {
+                    let server = definition.parse();
+                    let server = server.inspect_err(|problem| {
+                        warning!("s2s: server \"{}\": {problem}", definition.name);
+                    });
+                    (definition, server.ok())
                 }
-                Err(problem) => {
-                    warning!("s2s: server \"{name}\": {problem}");
-                    unusable.push(name);
+            };
+            let name = &definition.name;
+            match &server {
+                Some(server) => {
+                    let server = Some((oid, server.clone()));
+                    let connected = self.connect(name, old.remove(name), server, password);
+                    self.by_name.insert(name.clone(), connected);
                 }
+                None => unusable.push(name.clone()),
             }
+            self.read.insert(oid, (definition, server));
         }
         for name in queued {
             if !self.by_name.contains_key(&name) && !unusable.contains(&name) {
