@@ -30,7 +30,7 @@
 //! | [`click_id`] | the grammar of click ids |
 //! | [`callback`] | leads, sales and edits, typed and validated |
 //! | [`mapping`] | trigger arguments: `parameter=text {column}` |
-//! | [`delivery`] | callbacks, attempts, replies, verdicts; what to send next ([`delivery::scheduler`]), read next ([`delivery::reading`]), record ([`delivery::recording`]), try again ([`delivery::retry`]), and when to wake up ([`delivery::alarms`]) |
+//! | [`delivery`] | callbacks, attempts, replies, verdicts; what to send next ([`delivery::scheduler`]), read next ([`delivery::reading`]), record ([`delivery::recording`]), try again ([`delivery::retry`]), when to wake up ([`delivery::alarms`]), and which process is a database's worker ([`delivery::slot`]) |
 //! | [`network`] | what a network is, and the list of networks; a file for each; the options of servers |
 //! | [`http`] | one request, name resolution, checked addresses, the pool of threads |
 //! | `pg::sys` | what wraps PostgreSQL's C interface |
