@@ -58,8 +58,8 @@ fn begin_statement() {
     FIRING.with_borrow_mut(|firing| firing.push(statement));
 }
 
-/// Runs only if no trigger raised an error; else the end of the database transaction or subtransaction clears
-/// up.
+/// Runs only if no trigger raised an error; else the end of the database transaction or
+/// subtransaction clears up.
 fn end_statement() {
     if FIRING.with_borrow(|firing| firing.last().is_some_and(|last| last.bulk.is_some())) {
         insert_gathered();

@@ -55,10 +55,12 @@ pub fn relation_oid(name: &CStr) -> pg_sys::Oid {
 /// by hand: an error then.
 #[allow(unsafe_code)]
 pub fn existing_relation_oid(name: &CStr) -> pg_sys::Oid {
-    // SAFETY: a catalog look-up; the name is NUL-terminated.
-    unsafe { pg_sys::get_namespace_oid(c"s2s".as_ptr(), false) };
     match relation_oid(name) {
-        pg_sys::Oid::INVALID => does_not_exist(name),
+        pg_sys::Oid::INVALID => {
+            // SAFETY: a catalog look-up; the name is NUL-terminated. A missing schema is an error.
+            unsafe { pg_sys::get_namespace_oid(c"s2s".as_ptr(), false) };
+            does_not_exist(name)
+        }
         oid => oid,
     }
 }
