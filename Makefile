@@ -16,10 +16,10 @@ LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
 SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
 SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test soak fuzz bench install clean fmt
+.PHONY: help setup build demo test test-asserts soak fuzz bench install installcheck clean fmt
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 setup: ## install what is missing: PostgreSQL with its headers, clang
 	@bash tests/support/setup.sh
@@ -40,6 +40,13 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(FULL) --no-deps --document-private-items
 	cargo test $(PURE)
 	cargo test $(FULL) --test regress --test cluster
+
+# With debug_discard_caches each look-up in a catalog is forgotten as soon as it can be.
+test-asserts: setup ## the SQL surface and real clusters on a PostgreSQL with assertions, which it builds once
+	@server=$$(bash tests/support/assertions.sh $(MAJOR)) && \
+	on_server="cargo --config target.'cfg(all())'.runner=['env','PGRX_PG_CONFIG_PATH=$$server'] test" && \
+	$$on_server $(FULL) --test regress --test cluster && \
+	ONLY=trigger CONF='debug_discard_caches = 1' $$on_server $(FULL) --test regress
 
 soak: setup ## many rounds of every fault, with a ledger; ROUNDS=10 of each, SEED=1
 	@cargo test --quiet $(FULL) --test soak
@@ -64,6 +71,9 @@ install: ## build for release and install into PostgreSQL, below DESTDIR if that
 	sed 's/@CARGO_VERSION@/$(VERSION)/' pgrx-ext.control > target/release/pgrx-ext.control
 	$(SUDO) install -m 644 target/release/pgrx-ext.control sql/pgrx-ext--*--*.sql '$(SCRIPTS)'
 	$(SUDO) install -m 644 sql/pgrx-ext.sql '$(SCRIPTS)/pgrx-ext--$(VERSION).sql'
+
+installcheck: ## run the SQL surface's tests on a server that has the installed extension, and no worker
+	@PG_CONFIG='$(PG_CONFIG)' tests/pg_regress/run
 
 clean: ## remove what was built
 	cargo clean

@@ -1,13 +1,7 @@
 #!/usr/bin/env bash
 # Builds PostgreSQL with assertions in a folder, once, from the sources of Debian's package, and prints
-# the path of its pg_config. With PGRX_PG_CONFIG_PATH set to that, the test binaries run against it:
-#
-#     cargo test --no-default-features --features pg15 --test regress --no-run
-#     PGRX_PG_CONFIG_PATH=$(tests/support/assertions.sh 15) target/debug/deps/regress-…
-#
-# The library needs no other build for it. With PGOPTIONS='-c debug_discard_caches=1' besides, which
-# takes minutes, each look-up is forgotten as soon as it can be. It has no libxml: trigger_types.sql
-# says so.
+# the path of its pg_config. `make test-asserts` runs the tests against it: the library needs no other
+# build.
 set -euo pipefail
 
 major=${1:-15}
@@ -15,6 +9,16 @@ folder=${2:-${TMPDIR:-/tmp}/postgresql-$major-assertions}
 pg_config=$folder/installed/bin/pg_config
 if [ ! -x "$pg_config" ]; then
     {
+        packages=()
+        for package in libxml2-dev bzip2 perl make; do
+            dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
+        done
+        if [ ${#packages[@]} -gt 0 ]; then
+            root=()
+            [ "$(id -u)" -eq 0 ] || root=(sudo)
+            "${root[@]}" apt-get update -q
+            "${root[@]}" apt-get install -y -q --no-install-recommends "${packages[@]}"
+        fi
         mkdir -p "$folder"/{parts,lists/partial,cache/archives/partial}
         cd "$folder"
         # Sources are added to the lists of this folder alone.
@@ -30,7 +34,7 @@ if [ ! -x "$pg_config" ]; then
         done
         tar xf postgresql-"$major"_*.orig.tar.*
         cd "postgresql-$major".*/
-        ./configure -q --prefix="$folder/installed" --enable-cassert \
+        ./configure -q --prefix="$folder/installed" --enable-cassert --with-libxml \
             --without-readline --without-zlib --without-icu CFLAGS='-O1 -g1'
         make -s -j"$(nproc)" install
         make -s -C src/test/regress install

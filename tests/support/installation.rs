@@ -133,13 +133,6 @@ fn pg_config(option: &str) -> PathBuf {
     PathBuf::from(said.trim_end())
 }
 
-/// PostgreSQL's regression test driver, a part of its server development files.
-pub fn pg_regress() -> PathBuf {
-    let makefile = pg_config("--pgxs"); // …/pgxs/src/makefiles/pgxs.mk
-    let source = makefile.ancestors().nth(2).expect("the folder of pgxs");
-    source.join("test/regress/pg_regress")
-}
-
 /// The extension's library: among what cargo built for this executable.
 pub fn library() -> PathBuf {
     let name = format!("deps/{DLL_PREFIX}pgrx_ext{DLL_SUFFIX}");
