@@ -101,6 +101,101 @@ comment on function s2s.retry is 'makes a callback due now, with attempts from z
 comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 
+-- Click ids compare with text, and are passed as text.
+update pg_catalog.pg_type set typcategory = 'S' where oid = 's2s.click_id'::pg_catalog.regtype;
+drop cast (s2s.click_id as text);
+create function s2s.click_id(character) returns s2s.click_id
+    language sql immutable strict parallel safe
+    return $1::text::s2s.click_id;
+comment on function s2s.click_id(character) is 'validates, without the blanks at the end';
+create cast (character as s2s.click_id) with function s2s.click_id(character) as assignment;
+comment on cast (character as s2s.click_id) is 'validates, without the blanks at the end';
+create cast (s2s.click_id as text) without function as implicit;
+comment on cast (s2s.click_id as text) is 'the same text';
+create cast (s2s.click_id as character varying) without function as implicit;
+comment on cast (s2s.click_id as character varying) is 'the same text';
+
+-- Types of the category string take all others by assignment. These must be cast: a number is an order's,
+-- not a click's, and JSON writes a text with quotes.
+do $$
+declare
+    other text;
+begin
+    foreach other in array array['smallint', 'integer', 'bigint', 'numeric', 'boolean', 'bytea', 'json', 'jsonb'] loop
+        execute pg_catalog.format('create cast (%s as s2s.click_id) with inout', other);
+        execute pg_catalog.format('comment on cast (%s as s2s.click_id) is ''validates''', other);
+    end loop;
+end
+$$;
+
+-- The same between click ids and text, so that a click id that is passed as text is found, by an index too.
+-- Those between two texts are for joins that sort or hash the text: they have names of their own, and
+-- heed no collation.
+do $$
+declare
+    pair record;
+    op record;
+begin
+    for pair in
+        select * from (values
+            ('s2s.click_id', 'text', 'pg_catalog.%s'),
+            ('text', 's2s.click_id', 'pg_catalog.%s'),
+            ('text', 'text', 's2s.~%s~')
+        ) as pair(l, r, named)
+    loop
+        for op in
+            select * from (values
+                ('eq', 3, '=', '=', '<>', 'eqsel, join = eqjoinsel, hashes, merges', 'equal'),
+                ('ne', null, '<>', '<>', '=', 'neqsel, join = neqjoinsel', 'not equal'),
+                ('lt', 1, '<', '>', '>=', 'scalarltsel, join = scalarltjoinsel', 'less than, byte by byte'),
+                ('le', 2, '<=', '>=', '>', 'scalarlesel, join = scalarlejoinsel', 'less than or equal, byte by byte'),
+                ('gt', 5, '>', '<', '<=', 'scalargtsel, join = scalargtjoinsel', 'greater than, byte by byte'),
+                ('ge', 4, '>=', '<=', '<', 'scalargesel, join = scalargejoinsel', 'greater than or equal, byte by byte')
+            ) as op(name, strategy, symbol, commutator, negator, estimates, comment)
+        loop
+            execute pg_catalog.format(
+                'create function s2s.click_id_%3$s(%1$s, %2$s) returns boolean
+                     language internal immutable strict leakproof parallel safe as ''bytea%3$s'';
+                 comment on function s2s.click_id_%3$s(%1$s, %2$s) is ''implementation of %4$s operator'';
+                 create operator %5$s (
+                     leftarg = %1$s, rightarg = %2$s, function = s2s.click_id_%3$s,
+                     commutator = operator(%6$s), negator = operator(%7$s), restrict = %8$s
+                 );
+                 comment on operator %5$s (%1$s, %2$s) is %9$L',
+                pair.l, pair.r, op.name, op.symbol,
+                pg_catalog.format(pair.named, op.symbol), pg_catalog.format(pair.named, op.commutator),
+                pg_catalog.format(pair.named, op.negator), op.estimates, op.comment);
+            if op.strategy is not null then
+                execute pg_catalog.format(
+                    'alter operator family s2s.click_id_ops using btree add operator %s %s (%s, %s)',
+                    op.strategy, pg_catalog.format(pair.named, op.symbol), pair.l, pair.r);
+            end if;
+        end loop;
+        execute pg_catalog.format(
+            'create function s2s.click_id_cmp(%1$s, %2$s) returns integer
+                 language internal immutable strict leakproof parallel safe as ''byteacmp'';
+             comment on function s2s.click_id_cmp(%1$s, %2$s) is ''less-equal-greater'';
+             alter operator family s2s.click_id_ops using btree
+                 add function 1 (%1$s, %2$s) s2s.click_id_cmp(%1$s, %2$s);
+             alter operator family s2s.click_id_ops using hash
+                 add operator 1 %3$s (%1$s, %2$s)',
+            pair.l, pair.r, pg_catalog.format(pair.named, '='));
+    end loop;
+end
+$$;
+
+create function s2s.click_id_hash(text) returns integer
+    language internal immutable strict leakproof parallel safe as 'hashvarlena';
+comment on function s2s.click_id_hash(text) is 'hash, the same as that of a click id';
+create function s2s.click_id_hash_extended(text, bigint) returns bigint
+    language internal immutable strict leakproof parallel safe as 'hashvarlenaextended';
+comment on function s2s.click_id_hash_extended(text, bigint) is 'hash, the same as that of a click id';
+alter operator family s2s.click_id_ops using btree
+    add function 2 (text, text) s2s.click_id_sortsupport(internal);
+alter operator family s2s.click_id_ops using hash add
+    function 1 (text, text) s2s.click_id_hash(text),
+    function 2 (text, text) s2s.click_id_hash_extended(text, bigint);
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

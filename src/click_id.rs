@@ -203,7 +203,7 @@ fn check_any(text: &str, given: &str) -> Result<(), Problem> {
     if text.is_empty() {
         return Err(invalid(given)
             .detail("A click id has at least one character.")
-            .hint("Store NULL for a visitor who came without a click id."));
+            .hint("Store NULL for a visitor who came without a click id. In a query, IS NULL finds those; in coalesce(), cast the click id to text."));
     }
     if text.len() > MAX_LENGTH {
         return Err(too_long(text, MAX_LENGTH).value(given));

@@ -89,6 +89,7 @@ const ODD: &[(&str, &[&str])] = &[
             "'{{linktrust}}'",
         ],
     ),
+    ("character", &["''", "'x'", "E'\\n'", "'é'"]),
     (
         "s2s.click_id",
         &[

@@ -59,7 +59,7 @@ create table bad (click_id s2s.click_id(awin));
 create table bad (click_id s2s.click_id(tradetracker, linktrust));
 create table bad (click_id s2s.click_id(5));
 
--- Casts: assignment, never implicit.
+-- Casts: to click_id by assignment, never implicitly.
 create table texts (t text, v varchar(99));
 insert into texts select click_id, click_id from visitor where id = 1;
 insert into visitor select 11, t from texts;
