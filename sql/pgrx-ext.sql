@@ -334,7 +334,8 @@ create function s2s.postback_url(template text, parameters jsonb) returns text
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'postback_url_wrapper';
 comment on function s2s.postback_url is 'a URL template with its placeholders filled in';
 
--- The same for a server: its campaign, hosts or templates.
+-- The same for a server: its campaign, hosts or templates, which are read for each row. So PostgreSQL uses
+-- several processes for a large table.
 create function s2s.lead_url(
     server text, transaction_id text,
     click_id s2s.click_id default null,
@@ -342,7 +343,7 @@ create function s2s.lead_url(
     voucher_code text default null, product_id bigint default null,
     tracking_group_id text default null, parameters jsonb default null
 ) returns text
-    language c stable parallel safe
+    language c stable parallel safe cost 100
     as 'MODULE_PATHNAME', 'lead_url_wrapper';
 comment on function s2s.lead_url is 'the URL that reports a lead to a server''s network';
 
@@ -353,7 +354,7 @@ create function s2s.sale_url(
     voucher_code text default null, product_id bigint default null,
     tracking_group_id text default null, parameters jsonb default null
 ) returns text
-    language c stable parallel safe
+    language c stable parallel safe cost 100
     as 'MODULE_PATHNAME', 'sale_url_wrapper';
 comment on function s2s.sale_url is 'the URL that reports a sale to a server''s network';
 
@@ -365,9 +366,44 @@ create function s2s.edit_url(
     merchant_payout numeric default null, execute_affiliate_pixel boolean default null,
     reason text default null
 ) returns text
-    language c stable parallel safe
+    language c stable parallel safe cost 100
     as 'MODULE_PATHNAME', 'edit_url_wrapper';
 comment on function s2s.edit_url is 'the URL that edits a transaction at a server''s network, without the password';
+
+-- For queries over many rows, of which some cannot be reported. What is wrong with the server is an error here, too.
+create function s2s.try_lead_url(
+    server text, transaction_id text,
+    click_id s2s.click_id default null,
+    description_merchant text default null, description_affiliate text default null,
+    voucher_code text default null, product_id bigint default null,
+    tracking_group_id text default null, parameters jsonb default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_lead_url_wrapper';
+comment on function s2s.try_lead_url is 'the URL that reports a lead to a server''s network; NULL if its values are invalid';
+
+create function s2s.try_sale_url(
+    server text, transaction_id text, amount numeric, currency text,
+    click_id s2s.click_id default null,
+    description_merchant text default null, description_affiliate text default null,
+    voucher_code text default null, product_id bigint default null,
+    tracking_group_id text default null, parameters jsonb default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_sale_url_wrapper';
+comment on function s2s.try_sale_url is 'the URL that reports a sale to a server''s network; NULL if its values are invalid';
+
+create function s2s.try_edit_url(
+    server text,
+    transaction_id text default null, click_id s2s.click_id default null,
+    merchant_reference_id text default null, campaign_id text default null,
+    approved boolean default null, affiliate_payout numeric default null,
+    merchant_payout numeric default null, execute_affiliate_pixel boolean default null,
+    reason text default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_edit_url_wrapper';
+comment on function s2s.try_edit_url is 'the URL that edits a transaction at a server''s network, without the password; NULL if its values are invalid';
 
 
 -- Networks: foreign-data wrappers without a handler
@@ -776,6 +812,59 @@ create function s2s.worker_status()
     language c volatile strict parallel unsafe set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'worker_status_wrapper';
 comment on function s2s.worker_status is 'status of this database''s worker; a hint if it is not running';
+
+
+-- Ids as shops have them
+-- ----------------------
+-- Every function above that takes a transaction id or a merchant reference id as text takes it as an
+-- integer, numeric or uuid as well: by a form of it that calls that of text. Their first arguments differ,
+-- or a call without any such id would be ambiguous: name and varchar are taken for less than text, so
+-- literals and parameters without a type mean the form of text. The forms are open to all: who may not call
+-- that of text gets no further. They are inlined, which SET would prevent: all names in them are qualified.
+
+create function s2s.id_text(id anyelement) returns text
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'id_text_wrapper';
+comment on function s2s.id_text is 'the text of an integer, numeric, uuid or text; an error for other types';
+
+do $$
+declare
+    of_text record;
+begin
+    for of_text in
+        select p.proname as name, p.provolatile as volatility, p.proparallel as parallel, p.procost as cost,
+               pg_catalog.pg_get_function_arguments(p.oid) as arguments,
+               pg_catalog.pg_get_function_result(p.oid) as result,
+               pg_catalog.obj_description(p.oid, 'pg_proc') as comment,
+               (select pg_catalog.string_agg(
+                    case when argument.name in ('transaction_id', 'merchant_reference_id') then 's2s.id_text($' || argument.number || ')'
+                         when argument.name in ('server', 'tracking_url') then '$' || argument.number || '::text'
+                         else '$' || argument.number
+                    end, ', ' order by argument.number)
+                from pg_catalog.unnest(p.proargnames) with ordinality as argument(name, number)) as passed
+        from pg_catalog.pg_proc p
+        where p.pronamespace = 's2s'::pg_catalog.regnamespace and p.proargmodes is null
+          and p.proargnames && array['transaction_id', 'merchant_reference_id']
+        order by 1
+    loop
+        of_text.arguments := pg_catalog.regexp_replace(
+            of_text.arguments, '(transaction_id|merchant_reference_id) text( DEFAULT NULL)?(::text)?', '\1 anycompatible\2', 'g');
+        of_text.arguments := pg_catalog.regexp_replace(of_text.arguments, '^server text', 'server name');
+        of_text.arguments := pg_catalog.regexp_replace(of_text.arguments, '^tracking_url text', 'tracking_url varchar');
+        execute pg_catalog.format(
+            'create function s2s.%1$I(%2$s) returns %4$s language sql %5$s parallel %6$s cost %7$s as %8$L;
+             comment on function s2s.%1$I(%3$s) is %9$L',
+            of_text.name,
+            of_text.arguments,
+            pg_catalog.regexp_replace(of_text.arguments, ' DEFAULT [^,]*', '', 'g'),
+            of_text.result,
+            case of_text.volatility when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+            case of_text.parallel when 's' then 'safe' else 'unsafe' end,
+            of_text.cost,
+            pg_catalog.format('select s2s.%I(%s)', of_text.name, of_text.passed),
+            of_text.comment || '; ids of type integer, numeric or uuid');
+    end loop;
+end
+$$;
 
 
 -- Internals
