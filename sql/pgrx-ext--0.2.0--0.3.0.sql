@@ -101,6 +101,150 @@ comment on function s2s.retry is 'makes a callback due now, with attempts from z
 comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 
+-- Click ids compare with text, and are passed as text.
+update pg_catalog.pg_type set typcategory = 'S' where oid = 's2s.click_id'::pg_catalog.regtype;
+drop cast (s2s.click_id as text);
+create function s2s.click_id(character) returns s2s.click_id
+    language sql immutable strict parallel safe
+    return $1::text::s2s.click_id;
+comment on function s2s.click_id(character) is 'validates, without the blanks at the end';
+create cast (character as s2s.click_id) with function s2s.click_id(character) as assignment;
+comment on cast (character as s2s.click_id) is 'validates, without the blanks at the end';
+create cast (s2s.click_id as text) without function as implicit;
+comment on cast (s2s.click_id as text) is 'the same text';
+create cast (s2s.click_id as character varying) without function as implicit;
+comment on cast (s2s.click_id as character varying) is 'the same text';
+
+-- Types of the category string take all others by assignment. These must be cast: a number is an order's,
+-- not a click's, and JSON writes a text with quotes.
+do $$
+declare
+    other text;
+begin
+    foreach other in array array['smallint', 'integer', 'bigint', 'numeric', 'boolean', 'bytea', 'json', 'jsonb'] loop
+        execute pg_catalog.format('create cast (%s as s2s.click_id) with inout', other);
+        execute pg_catalog.format('comment on cast (%s as s2s.click_id) is ''validates''', other);
+    end loop;
+end
+$$;
+
+-- The same between click ids and text, so that a click id that is passed as text is found, by an index too.
+-- Those between two texts are for joins that sort or hash the text: they have names of their own, and
+-- heed no collation.
+do $$
+declare
+    pair record;
+    op record;
+begin
+    for pair in
+        select * from (values
+            ('s2s.click_id', 'text', 'pg_catalog.%s'),
+            ('text', 's2s.click_id', 'pg_catalog.%s'),
+            ('text', 'text', 's2s.~%s~')
+        ) as pair(l, r, named)
+    loop
+        for op in
+            select * from (values
+                ('eq', 3, '=', '=', '<>', 'eqsel, join = eqjoinsel, hashes, merges', 'equal'),
+                ('ne', null, '<>', '<>', '=', 'neqsel, join = neqjoinsel', 'not equal'),
+                ('lt', 1, '<', '>', '>=', 'scalarltsel, join = scalarltjoinsel', 'less than, byte by byte'),
+                ('le', 2, '<=', '>=', '>', 'scalarlesel, join = scalarlejoinsel', 'less than or equal, byte by byte'),
+                ('gt', 5, '>', '<', '<=', 'scalargtsel, join = scalargtjoinsel', 'greater than, byte by byte'),
+                ('ge', 4, '>=', '<=', '<', 'scalargesel, join = scalargejoinsel', 'greater than or equal, byte by byte')
+            ) as op(name, strategy, symbol, commutator, negator, estimates, comment)
+        loop
+            execute pg_catalog.format(
+                'create function s2s.click_id_%3$s(%1$s, %2$s) returns boolean
+                     language internal immutable strict leakproof parallel safe as ''bytea%3$s'';
+                 comment on function s2s.click_id_%3$s(%1$s, %2$s) is ''implementation of %4$s operator'';
+                 create operator %5$s (
+                     leftarg = %1$s, rightarg = %2$s, function = s2s.click_id_%3$s,
+                     commutator = operator(%6$s), negator = operator(%7$s), restrict = %8$s
+                 );
+                 comment on operator %5$s (%1$s, %2$s) is %9$L',
+                pair.l, pair.r, op.name, op.symbol,
+                pg_catalog.format(pair.named, op.symbol), pg_catalog.format(pair.named, op.commutator),
+                pg_catalog.format(pair.named, op.negator), op.estimates, op.comment);
+            if op.strategy is not null then
+                execute pg_catalog.format(
+                    'alter operator family s2s.click_id_ops using btree add operator %s %s (%s, %s)',
+                    op.strategy, pg_catalog.format(pair.named, op.symbol), pair.l, pair.r);
+            end if;
+        end loop;
+        execute pg_catalog.format(
+            'create function s2s.click_id_cmp(%1$s, %2$s) returns integer
+                 language internal immutable strict leakproof parallel safe as ''byteacmp'';
+             comment on function s2s.click_id_cmp(%1$s, %2$s) is ''less-equal-greater'';
+             alter operator family s2s.click_id_ops using btree
+                 add function 1 (%1$s, %2$s) s2s.click_id_cmp(%1$s, %2$s);
+             alter operator family s2s.click_id_ops using hash
+                 add operator 1 %3$s (%1$s, %2$s)',
+            pair.l, pair.r, pg_catalog.format(pair.named, '='));
+    end loop;
+end
+$$;
+
+create function s2s.click_id_hash(text) returns integer
+    language internal immutable strict leakproof parallel safe as 'hashvarlena';
+comment on function s2s.click_id_hash(text) is 'hash, the same as that of a click id';
+create function s2s.click_id_hash_extended(text, bigint) returns bigint
+    language internal immutable strict leakproof parallel safe as 'hashvarlenaextended';
+comment on function s2s.click_id_hash_extended(text, bigint) is 'hash, the same as that of a click id';
+alter operator family s2s.click_id_ops using btree
+    add function 2 (text, text) s2s.click_id_sortsupport(internal);
+alter operator family s2s.click_id_ops using hash add
+    function 1 (text, text) s2s.click_id_hash(text),
+    function 2 (text, text) s2s.click_id_hash_extended(text, bigint);
+
+-- A visitor's URL never fails a statement.
+create function s2s.try_click_id(text text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_wrapper';
+comment on function s2s.try_click_id(text) is 'the text as a click id; NULL if it is none';
+create function s2s.try_click_id(text text, network text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_of_wrapper';
+comment on function s2s.try_click_id(text, text) is 'the text as a click id of the network; NULL if it is none';
+comment on function s2s.click_id_from_url is 'the click id in a query parameter of a landing page''s URL; NULL if it is absent or no click id';
+
+-- A server is read for each row: PostgreSQL uses several processes for a large table.
+alter function s2s.lead_url(text, text, s2s.click_id, text, text, text, bigint, text, jsonb) cost 100;
+alter function s2s.sale_url(text, text, numeric, text, s2s.click_id, text, text, text, bigint, text, jsonb) cost 100;
+alter function s2s.edit_url(text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) cost 100;
+
+-- For queries over many rows, of which some cannot be reported. What is wrong with the server is an error here, too.
+create function s2s.try_lead_url(
+    server text, transaction_id text,
+    click_id s2s.click_id default null,
+    description_merchant text default null, description_affiliate text default null,
+    voucher_code text default null, product_id bigint default null,
+    tracking_group_id text default null, parameters jsonb default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_lead_url_wrapper';
+comment on function s2s.try_lead_url is 'the URL that reports a lead to a server''s network; NULL if its values are invalid';
+
+create function s2s.try_sale_url(
+    server text, transaction_id text, amount numeric, currency text,
+    click_id s2s.click_id default null,
+    description_merchant text default null, description_affiliate text default null,
+    voucher_code text default null, product_id bigint default null,
+    tracking_group_id text default null, parameters jsonb default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_sale_url_wrapper';
+comment on function s2s.try_sale_url is 'the URL that reports a sale to a server''s network; NULL if its values are invalid';
+
+create function s2s.try_edit_url(
+    server text,
+    transaction_id text default null, click_id s2s.click_id default null,
+    merchant_reference_id text default null, campaign_id text default null,
+    approved boolean default null, affiliate_payout numeric default null,
+    merchant_payout numeric default null, execute_affiliate_pixel boolean default null,
+    reason text default null
+) returns text
+    language c stable parallel safe cost 100
+    as 'MODULE_PATHNAME', 'try_edit_url_wrapper';
+comment on function s2s.try_edit_url is 'the URL that edits a transaction at a server''s network, without the password; NULL if its values are invalid';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
@@ -153,3 +297,55 @@ comment on event trigger s2s_check_ddl is 'checks triggers that report to networ
 comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE';
 comment on event trigger s2s_drop_extension is 'tells the worker that the extension is dropped';
 comment on function s2s.start_worker is 'starts this database''s worker at commit; called by CREATE EXTENSION';
+
+-- Ids as shops have them
+-- ----------------------
+-- Every function above that takes a transaction id or a merchant reference id as text takes it as an
+-- integer, numeric or uuid as well: by a form of it that calls that of text. Their first arguments differ,
+-- or a call without any such id would be ambiguous: name and varchar are taken for less than text, so
+-- literals and parameters without a type mean the form of text. The forms are open to all: who may not call
+-- that of text gets no further. They are inlined, which SET would prevent: all names in them are qualified.
+
+create function s2s.id_text(id anyelement) returns text
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'id_text_wrapper';
+comment on function s2s.id_text is 'the text of an integer, numeric, uuid or text; an error for other types';
+
+do $$
+declare
+    of_text record;
+begin
+    for of_text in
+        select p.proname as name, p.provolatile as volatility, p.proparallel as parallel, p.procost as cost,
+               pg_catalog.pg_get_function_arguments(p.oid) as arguments,
+               pg_catalog.pg_get_function_result(p.oid) as result,
+               pg_catalog.obj_description(p.oid, 'pg_proc') as comment,
+               (select pg_catalog.string_agg(
+                    case when argument.name in ('transaction_id', 'merchant_reference_id') then 's2s.id_text($' || argument.number || ')'
+                         when argument.name in ('server', 'tracking_url') then '$' || argument.number || '::text'
+                         else '$' || argument.number
+                    end, ', ' order by argument.number)
+                from pg_catalog.unnest(p.proargnames) with ordinality as argument(name, number)) as passed
+        from pg_catalog.pg_proc p
+        where p.pronamespace = 's2s'::pg_catalog.regnamespace and p.proargmodes is null
+          and p.proargnames && array['transaction_id', 'merchant_reference_id']
+        order by 1
+    loop
+        of_text.arguments := pg_catalog.regexp_replace(
+            of_text.arguments, '(transaction_id|merchant_reference_id) text( DEFAULT NULL)?(::text)?', '\1 anycompatible\2', 'g');
+        of_text.arguments := pg_catalog.regexp_replace(of_text.arguments, '^server text', 'server name');
+        of_text.arguments := pg_catalog.regexp_replace(of_text.arguments, '^tracking_url text', 'tracking_url varchar');
+        execute pg_catalog.format(
+            'create function s2s.%1$I(%2$s) returns %4$s language sql %5$s parallel %6$s cost %7$s as %8$L;
+             comment on function s2s.%1$I(%3$s) is %9$L',
+            of_text.name,
+            of_text.arguments,
+            pg_catalog.regexp_replace(of_text.arguments, ' DEFAULT [^,]*', '', 'g'),
+            of_text.result,
+            case of_text.volatility when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+            case of_text.parallel when 's' then 'safe' else 'unsafe' end,
+            of_text.cost,
+            pg_catalog.format('select s2s.%I(%s)', of_text.name, of_text.passed),
+            of_text.comment || '; ids of type integer, numeric or uuid');
+    end loop;
+end
+$$;

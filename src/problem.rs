@@ -17,6 +17,8 @@ pub enum Class {
     InvalidOptionName,
     /// 42703 `undefined_column`: a mapping names a column that the table does not have.
     UndefinedColumn,
+    /// 42804 `datatype_mismatch`: a value of a type that we cannot use.
+    DatatypeMismatch,
     /// 42704 `undefined_object`: no such server.
     UndefinedObject,
     /// 42501 `insufficient_privilege`: not for this role.

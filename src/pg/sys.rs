@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod database;
 pub mod foreign_server;
 pub mod hook;
+pub mod id;
 pub mod invalidation;
 pub mod jsonb;
 pub mod latch;

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
+use pgrx::AnyElement;
 use pgrx::datum::JsonB;
+use pgrx::prelude::*;
 
 use crate::callback::{Action, Parameters};
 use crate::mapping::unknown_parameter;
 use crate::network::Server;
+use crate::pg::error::PgResult;
 use crate::pg::sys::click_id::StoredClickId;
+use crate::pg::sys::id;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::Text;
 use crate::problem::{Class, Problem, Quoted};
@@ -62,6 +66,18 @@ impl<T: Argument> Argument for Option<T> {
     fn text(&self) -> Cow<'_, str> {
         self.as_ref().map_or("".into(), Argument::text)
     }
+}
+
+/// The text of an id that is no text: shops number their orders, or give them UUIDs.
+#[pg_extern(sql = false)]
+fn id_text(id: AnyElement) -> PgResult<String> {
+    let type_oid = id.oid();
+    Ok(id::id_text(id).ok_or_else(|| {
+        let message = format!("a value of type {} is no id", id::type_name(type_oid));
+        Problem::new(Class::DatatypeMismatch, message)
+            .detail("An id is an integer, a numeric, a uuid or a text.")
+            .hint("Cast it to text if that is what the network knows the order by.")
+    })?)
 }
 
 /// Adds the parameters that the argument `parameters` holds, if the network knows their names.

@@ -15,10 +15,11 @@ use crate::pg::sys::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::Text;
 
-/// Two functions with the same arguments: `$url` returns the URL at the server, `$report` queues the
-/// callback and returns its id. `$further` is a JSON object of further parameters.
+/// Three functions with the same arguments: `$url` returns the URL at the server, `$try_url` the same
+/// and NULL for values that have none, `$report` queues the callback and returns its id. `$further` is
+/// a JSON object of further parameters.
 macro_rules! url_and_report {
-    ($action:ident: $url:ident, $report:ident($($name:ident: $type:ty),+) $(, $further:ident)?) => {
+    ($action:ident: $url:ident, $try_url:ident, $report:ident($($name:ident: $type:ty),+) $(, $further:ident)?) => {
         #[pg_extern(sql = false)]
         fn $url(
             server: Option<&str>,
@@ -29,6 +30,22 @@ macro_rules! url_and_report {
             let parameters = parameters!($($name),+);
             $(let parameters = with_further(parameters, &server, Action::$action, &$further)?;)?
             Ok(server.url(Action::$action, &parameters)?)
+        }
+
+        #[pg_extern(sql = false)]
+        fn $try_url(
+            server: Option<&str>,
+            $($name: Option<$type>,)+
+            $($further: Option<JsonB>,)?
+        ) -> PgResult<Option<String>> {
+            let server = server::find(server)?;
+            // What the server does not do is no matter of the values.
+            server.parameter_names(Action::$action)?;
+            let parameters = parameters!($($name),+);
+            $(let Ok(parameters) = with_further(parameters, &server, Action::$action, &$further) else {
+                return Ok(None);
+            };)?
+            Ok(server.url(Action::$action, &parameters).ok())
         }
 
         #[pg_extern(sql = false)]
@@ -47,6 +64,7 @@ macro_rules! url_and_report {
 
 url_and_report!(
     Lead: lead_url,
+    try_lead_url,
     report_lead(
         transaction_id: Text<'_>,
         click_id: StoredClickId<'_>,
@@ -61,6 +79,7 @@ url_and_report!(
 
 url_and_report!(
     Sale: sale_url,
+    try_sale_url,
     report_sale(
         transaction_id: Text<'_>,
         amount: NumericText<'_>,
@@ -77,6 +96,7 @@ url_and_report!(
 
 url_and_report!(
     Edit: edit_url,
+    try_edit_url,
     edit_transaction(
         transaction_id: Text<'_>,
         click_id: StoredClickId<'_>,

@@ -89,6 +89,7 @@ const ODD: &[(&str, &[&str])] = &[
             "'{{linktrust}}'",
         ],
     ),
+    ("character", &["''", "'x'", "E'\\n'", "'é'"]),
     (
         "s2s.click_id",
         &[
@@ -105,7 +106,9 @@ fn odd_arguments_are_refused_in_plain_words() {
     // Those that PostgreSQL lets nobody call have an argument of type internal.
     let query = "
         select p.oid::regprocedure::text, p.pronamespace::regnamespace || '.' || p.proname,
-               array(select format_type(t, null) from unnest(p.proargtypes) with ordinality a(t, n) order by n)
+               array(select case format_type(t, null) when 'anycompatible' then 'bigint' when 'anyelement' then 'bigint'
+                          when 'character varying' then 'text' else format_type(t, null) end
+                     from unnest(p.proargtypes) with ordinality a(t, n) order by n)
         from pg_proc p
         where p.pronamespace = 's2s'::regnamespace and 'internal'::regtype <> all (p.proargtypes)
           and p.proname <> 'start_worker'
