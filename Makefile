@@ -16,7 +16,7 @@ LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
 SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
 SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test soak fuzz bench install clean fmt
+.PHONY: help setup build demo test drivers soak fuzz bench install clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -34,12 +34,17 @@ demo: setup ## run the manual's example in a throw-away cluster
 test: setup ## check everything: format, lints, pure half, SQL surface, real clusters
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --check --manifest-path tests/drivers/rust/Cargo.toml
 	cargo clippy $(PURE) --all-targets -- -D warnings
 	cargo clippy $(FULL) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(PURE) --no-deps --document-private-items
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(FULL) --no-deps --document-private-items
 	cargo test $(PURE)
 	cargo test $(FULL) --test regress --test cluster
+
+drivers: setup ## try click ids in real drivers and ORMs: their results must be the README's table
+	@bash tests/drivers/install.sh
+	@cargo run --quiet $(FULL) --example drivers
 
 soak: setup ## many rounds of every fault, with a ledger; ROUNDS=10 of each, SEED=1
 	@cargo test --quiet $(FULL) --test soak
@@ -71,3 +76,4 @@ clean: ## remove what was built
 fmt: ## format the code
 	cargo fmt
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --manifest-path tests/drivers/rust/Cargo.toml
