@@ -196,6 +196,15 @@ alter operator family s2s.click_id_ops using hash add
     function 1 (text, text) s2s.click_id_hash(text),
     function 2 (text, text) s2s.click_id_hash_extended(text, bigint);
 
+-- A visitor's URL never fails a statement.
+create function s2s.try_click_id(text text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_wrapper';
+comment on function s2s.try_click_id(text) is 'the text as a click id; NULL if it is none';
+create function s2s.try_click_id(text text, network text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_of_wrapper';
+comment on function s2s.try_click_id(text, text) is 'the text as a click id of the network; NULL if it is none';
+comment on function s2s.click_id_from_url is 'the click id in a query parameter of a landing page''s URL; NULL if it is absent or no click id';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

@@ -278,9 +278,15 @@ comment on function s2s.is_click_id(text) is 'whether the text is a click id of 
 create function s2s.is_click_id(text text, network text) returns boolean
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'is_click_id_of_wrapper';
 comment on function s2s.is_click_id(text, text) is 'whether the text is a click id of the network';
+create function s2s.try_click_id(text text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_wrapper';
+comment on function s2s.try_click_id(text) is 'the text as a click id; NULL if it is none';
+create function s2s.try_click_id(text text, network text) returns s2s.click_id
+    language c immutable strict parallel safe as 'MODULE_PATHNAME', 'try_click_id_of_wrapper';
+comment on function s2s.try_click_id(text, text) is 'the text as a click id of the network; NULL if it is none';
 create function s2s.click_id_from_url(url text, parameter text) returns s2s.click_id
     language c immutable strict parallel safe as 'MODULE_PATHNAME', 'click_id_from_url_wrapper';
-comment on function s2s.click_id_from_url is 'the click id in a query parameter of a landing page''s URL; NULL if absent';
+comment on function s2s.click_id_from_url is 'the click id in a query parameter of a landing page''s URL; NULL if it is absent or no click id';
 
 
 -- Building URLs

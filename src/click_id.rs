@@ -13,7 +13,8 @@
 //! Every click id has 1 to 512 bytes, no control characters, and no white space at its ends.
 //! Two fields of a TradeTracker id are read from the left and two from the right; the rest is the
 //! reference. A percent-encoded TradeTracker id is decoded once, since storing the landing page's
-//! parameter undecoded is the commonest mistake; anything else is kept as it came.
+//! parameter undecoded is the commonest mistake, and is as long as its decoded value; anything else is
+//! kept as it came.
 
 use std::borrow::Cow;
 
@@ -27,6 +28,9 @@ use tradetracker::is_digits;
 
 /// The longest click id, in bytes.
 pub const MAX_LENGTH: usize = 512;
+
+/// The longest text that a click id is decoded from: each byte may be an escape.
+const MAX_ENCODED_LENGTH: usize = 3 * MAX_LENGTH;
 
 /// The longest id that the form `linktrust` accepts, in bytes.
 const MAX_LINKTRUST_LENGTH: usize = 128;
@@ -88,6 +92,20 @@ impl<'a> ClickId<'a> {
             // The message quotes the text as it was given: it may have been decoded.
             Err(problem) => Err(problem.value(text)),
         }
+    }
+
+    /// The click id in a query parameter of a landing page's URL, if there is one.
+    ///
+    /// ```
+    /// use pgrx_ext::click_id::ClickId;
+    /// let id = ClickId::in_url("https://shop.example/?tt=c-1", "tt");
+    /// assert_eq!(id.unwrap().as_str(), "c-1");
+    /// assert_eq!(ClickId::in_url("https://shop.example/?tt=a%20b", "tt"), None);
+    /// ```
+    pub fn in_url(url: &str, parameter: &str) -> Option<ClickId<'static>> {
+        let value = url::query_parameter(url, parameter).ok()??;
+        let id = ClickId::parse(&value).ok()?;
+        Some(ClickId(id.0.into_owned().into()))
     }
 
     /// The problem of bytes that are not UTF-8.
@@ -168,17 +186,22 @@ fn is_published_linktrust_form(text: &str) -> bool {
 }
 
 fn parse(text: &str) -> Result<Cow<'_, str>, Problem> {
+    let is_tradetracker = TradeTrackerId::split(text).is_ok();
+    let decoded = match !is_tradetracker && text.contains('%') && text.len() <= MAX_ENCODED_LENGTH {
+        true => url::decode_if_valid(text),
+        false => None,
+    };
+    if let Some(decoded) = &decoded
+        && TradeTrackerId::split(decoded).is_ok()
+    {
+        check_any(decoded, text)?;
+        return Ok(Cow::Owned(decoded.to_string()));
+    }
     check_any(text, text)?;
-    if TradeTrackerId::split(text).is_ok() {
+    if is_tradetracker {
         return Ok(Cow::Borrowed(text));
     }
-    if text.contains('%')
-        && let Some(decoded) = url::decode_if_valid(text)
-    {
-        if TradeTrackerId::split(&decoded).is_ok() {
-            check_any(&decoded, text)?;
-            return Ok(Cow::Owned(decoded.into_owned()));
-        }
+    if let Some(decoded) = decoded {
         check_marker(&decoded, text)?;
     }
     if is_plain(text) {

@@ -47,6 +47,63 @@ fn percent_encoded_tradetracker_ids_are_decoded_once() {
 }
 
 #[test]
+fn an_encoded_id_is_as_long_as_its_decoded_value() {
+    let reference = "\u{20ac}".repeat(84);
+    let id = format!("0::12345::{reference}::::1405418672");
+    let encoded = url::encode(&id).into_owned();
+    assert!(encoded.len() > MAX_LENGTH, "{}", encoded.len());
+    assert_eq!(ClickId::parse(&encoded).unwrap().as_str(), id);
+    let escapes = |id: &str| {
+        id.bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect::<String>()
+    };
+    let longest = format!("0::12345::{}::::1405418672", "a".repeat(MAX_LENGTH - 24));
+    assert_eq!(
+        ClickId::parse(&escapes(&longest)).unwrap().as_str(),
+        longest
+    );
+    let longer = longest.replace("::::", "a::::");
+    for (text, length) in [
+        (url::encode(&longer).into_owned(), 513),
+        (escapes(&longer), 1539),
+    ] {
+        assert_eq!(
+            ClickId::parse(&text).unwrap_err().detail.unwrap(),
+            format!("It has {length} bytes; at most 512 are allowed.")
+        );
+    }
+}
+
+#[test]
+fn a_url_never_raises() {
+    let encoded = url::encode(MANUAL);
+    assert_eq!(
+        ClickId::in_url(&format!("https://shop.example/?a=1&tt={encoded}#top"), "tt"),
+        Some(ClickId::parse(MANUAL).unwrap())
+    );
+    for value in [
+        "",
+        "a%20b",
+        "%FF",
+        "%00",
+        "%zz",
+        "%",
+        "%0A",
+        "[marker]x[/marker]",
+        &"x".repeat(513),
+    ] {
+        assert_eq!(
+            ClickId::in_url(&format!("/?tt={value}"), "tt"),
+            None,
+            "{value}"
+        );
+    }
+    assert_eq!(ClickId::in_url("/?a=1", "tt"), None);
+    assert_eq!(ClickId::in_url("", ""), None);
+}
+
+#[test]
 fn a_decoded_id_obeys_the_same_rules() {
     let text = "0%3A%3A1%3A%3Aa%0Ab%3A%3A%3A%3A1405418672";
     assert_eq!(

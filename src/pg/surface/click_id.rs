@@ -9,7 +9,6 @@ use pgrx::prelude::*;
 use crate::click_id::{ClickId, Form, TradeTrackerId, network_of};
 use crate::pg::error::PgResult;
 use crate::pg::sys::click_id::{Received, StoredClickId};
-use crate::url::query_parameter;
 
 #[pg_extern(sql = false)]
 fn click_id_in<'a>(
@@ -119,22 +118,27 @@ fn tradetracker<'a>(id: &'a StoredClickId) -> Option<TradeTrackerId<'a>> {
 }
 
 #[pg_extern(sql = false)]
+fn try_click_id(text: &str) -> Option<StoredClickId<'_>> {
+    ClickId::parse(text).ok().map(Into::into)
+}
+
+#[pg_extern(sql = false)]
+fn try_click_id_of<'a>(text: &'a str, network: &str) -> Option<StoredClickId<'a>> {
+    let form = Form::from_name(network).ok()?;
+    ClickId::parse_as(text, form).ok().map(Into::into)
+}
+
+#[pg_extern(sql = false)]
 fn is_click_id(text: &str) -> bool {
-    ClickId::parse(text).is_ok()
+    try_click_id(text).is_some()
 }
 
 #[pg_extern(sql = false)]
 fn is_click_id_of(text: &str, network: &str) -> bool {
-    Form::from_name(network).is_ok_and(|form| ClickId::parse_as(text, form).is_ok())
+    try_click_id_of(text, network).is_some()
 }
 
 #[pg_extern(sql = false)]
-fn click_id_from_url(url: &str, parameter: &str) -> PgResult<Option<StoredClickId<'static>>> {
-    match query_parameter(url, parameter)? {
-        Some(value) if !value.is_empty() => {
-            let id = ClickId::parse(&value)?.into_text().into_owned();
-            Ok(Some(ClickId::from_stored(id.into()).into()))
-        }
-        _ => Ok(None),
-    }
+fn click_id_from_url(url: &str, parameter: &str) -> Option<StoredClickId<'static>> {
+    ClickId::in_url(url, parameter).map(Into::into)
 }

@@ -76,14 +76,27 @@ select s2s.click_id_send(click_id) = convert_to(click_id::text, 'UTF8') as sends
 -- From a landing page.
 select s2s.click_id_from_url('http://yourwebsite.com/landing/page?someparameter=0%3A%3A12345%3A%3Areference%3A%3A%3A%3A1405418672', 'someparameter');
 select s2s.click_id_from_url('https://shop.example/?a=1&tt=', 'tt'), s2s.click_id_from_url('https://shop.example/', 'tt');
-select s2s.click_id_from_url('https://shop.example/?tt=a%20b', 'tt');
-select s2s.click_id_from_url('https://shop.example/?tt=%zz', 'tt');
+-- What visitors bring along never fails the insert.
+create table landing (url text, click_id s2s.click_id);
+insert into landing select url, s2s.click_id_from_url(url, 'tt') from (values
+    ('https://shop.example/?tt=c-1'), ('https://shop.example/?tt=a%20b'), ('https://shop.example/?tt=%zz'), ('?tt=%FF'), ('?tt=%00'),
+    ('?tt='), ('?tt'), ('?TT=c-1'), ('?tt=[marker]c-1[/marker]'), ('tt=c-1'), ('?a=%zz&tt=c-2'), ('')) as visit(url);
+select url, click_id from landing;
+drop table landing;
 
 -- Never an error.
 select s2s.is_click_id('abc'), s2s.is_click_id('a b'), s2s.is_click_id(''), s2s.is_click_id(null),
        s2s.is_click_id('abc', 'tradetracker'), s2s.is_click_id('abc', 'linktrust'), s2s.is_click_id('abc', 'nonsense');
+select given, s2s.try_click_id(given), s2s.try_click_id(given, 'tradetracker') as tradetracker, s2s.try_click_id(given, 'LinkTrust') as linktrust
+from (values ('abc'), ('a b'), (''), (null), ('0%3A%3A12345%3A%3Aabc%3A%3A%3A%3A1405418672'), ('04_835477_fb93f424-788d-4c48-bfb1-98516f855839')) as value(given);
+select s2s.try_click_id('abc', 'nonsense'), s2s.try_click_id('abc '::char(9)), s2s.try_click_id('abc'::s2s.click_id), pg_typeof(s2s.try_click_id('abc'));
+select bool_and(s2s.is_click_id(given) = (s2s.try_click_id(given) is not null))
+from (values ('abc'), ('a b'), (''), (repeat('x', 513)), (repeat('%41', 200)), ('%')) as value(given);
+-- An encoded id is as long as its decoded value.
+select length(given), length(given::s2s.click_id), s2s.is_click_id(given)
+from (select s2s.url_encode('0::12345::' || repeat('€', 84) || '::::1405418672')) as value(given);
 
 select count(*), bool_and(provolatile = 'i' and proisstrict and proparallel = 's') from pg_proc
 where pronamespace = 's2s'::regnamespace
-  and proname in ('network', 'material_id', 'affiliate_id', 'reference', 'checksum', 'clicked_at', 'checksum_ok', 'is_click_id', 'click_id_from_url');
+  and proname in ('network', 'material_id', 'affiliate_id', 'reference', 'checksum', 'clicked_at', 'checksum_ok', 'is_click_id', 'try_click_id', 'click_id_from_url');
 drop table visitor, unique_visitor, by_network, texts;
