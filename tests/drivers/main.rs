@@ -125,12 +125,14 @@ fn row(name: &str, program: &str, port: u16) -> (String, String) {
         .expect("a database");
     connect(port, "shop").batch_execute(SHOP).expect("shop.sql");
     let installed = root().join("target/drivers");
-    let program = program
-        .replace("{here}", path(&root().join("tests/drivers")))
-        .replace("{installed}", path(&installed));
+    let here = root().join("tests/drivers");
+    let words = program.split(' ').map(|word| {
+        let word = word.replace("{here}", path(&here));
+        word.replace("{installed}", path(&installed))
+    });
     let output = Command::new("timeout")
         .arg(PATIENCE)
-        .args(program.split(' '))
+        .args(words)
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", port.to_string())
         .env("PGUSER", "postgres")
