@@ -16,7 +16,7 @@ LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
 SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
 SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test test-asserts soak fuzz bench install installcheck clean fmt
+.PHONY: help setup build demo test test-asserts drivers soak fuzz bench install installcheck clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -34,6 +34,7 @@ demo: setup ## run the manual's example in a throw-away cluster
 test: setup ## check everything: format, lints, pure half, SQL surface, real clusters
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --check --manifest-path tests/drivers/rust/Cargo.toml
 	cargo clippy $(PURE) --all-targets -- -D warnings
 	cargo clippy $(FULL) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet $(PURE) --no-deps --document-private-items
@@ -47,6 +48,10 @@ test-asserts: setup ## the SQL surface and real clusters on a PostgreSQL with as
 	on_server="cargo --config target.'cfg(all())'.runner=['env','PGRX_PG_CONFIG_PATH=$$server'] test" && \
 	$$on_server $(FULL) --test regress --test cluster && \
 	ONLY=trigger CONF='debug_discard_caches = 1' $$on_server $(FULL) --test regress
+
+drivers: setup ## try click ids in real drivers and ORMs: their results must be the README's table
+	@bash tests/drivers/install.sh
+	@cargo run --quiet $(FULL) --example drivers
 
 soak: setup ## many rounds of every fault, with a ledger; ROUNDS=10 of each, SEED=1
 	@cargo test --quiet $(FULL) --test soak
@@ -81,3 +86,4 @@ clean: ## remove what was built
 fmt: ## format the code
 	cargo fmt
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --manifest-path tests/drivers/rust/Cargo.toml

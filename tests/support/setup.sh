@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, if it is missing: PostgreSQL with its server headers
-# and pg_regress, a C compiler, clang for the bindings; with the argument `build`, what building needs.
+# and pg_regress, a C compiler, clang for the bindings; with the argument `build`, what building needs;
+# with `drivers`, also what the drivers of `make drivers` need.
 # When nothing is missing it changes nothing and takes no time. Rust itself must be there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -41,6 +42,12 @@ headers_are_there || packages+=("postgresql-server-dev-$version")
 has clang && libclang_is_there || packages+=(clang libclang-dev)
 has cc || packages+=(gcc libc6-dev)
 has pkg-config || packages+=(pkg-config)
+if [ "${1:-}" = drivers ]; then
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+    has node && has npm || packages+=(nodejs npm)
+    has javac || packages+=(default-jdk-headless)
+    [ -f /usr/share/java/postgresql.jar ] || packages+=(libpostgresql-jdbc-java)
+fi
 
 if [ ${#packages[@]} -gt 0 ]; then
     has apt-get || fail "missing, under Debian's names: ${packages[*]}"
