@@ -16,7 +16,7 @@ LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
 SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
 SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test test-asserts soak fuzz bench install deb installcheck clean fmt
+.PHONY: help setup build demo test test-asserts soak fuzz bench all install deb installcheck clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -63,9 +63,11 @@ fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=6
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	cargo bench $(FULL) --bench bench -- $(ONLY)
 
-install: ## build for release and install into PostgreSQL, below DESTDIR if that is set
+all: ## build for release
 	@bash tests/support/setup.sh build
 	cargo build --release $(FULL) --lib --target-dir target
+
+install: all ## install that into PostgreSQL, below DESTDIR if that is set
 	$(SUDO) install -d '$(LIBRARIES)' '$(SCRIPTS)'
 	$(SUDO) install -m 755 target/release/libpgrx_ext.so '$(LIBRARIES)/pgrx-ext.so'
 	sed 's/@CARGO_VERSION@/$(VERSION)/' pgrx-ext.control > target/release/pgrx-ext.control
