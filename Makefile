@@ -16,7 +16,7 @@ LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
 SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
 SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test test-asserts drivers soak fuzz bench install installcheck clean fmt
+.PHONY: help setup build demo test test-asserts drivers soak fuzz bench all install deb installcheck clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -68,14 +68,26 @@ fuzz: ## look for input that breaks a reader; TARGET=click_id for one, SECONDS=6
 bench: setup ## measure, in the release profile; ONLY=latency for one of them
 	cargo bench $(FULL) --bench bench -- $(ONLY)
 
-install: ## build for release and install into PostgreSQL, below DESTDIR if that is set
+all: ## build for release
 	@bash tests/support/setup.sh build
 	cargo build --release $(FULL) --lib --target-dir target
+
+install: all ## install that into PostgreSQL, below DESTDIR if that is set
 	$(SUDO) install -d '$(LIBRARIES)' '$(SCRIPTS)'
 	$(SUDO) install -m 755 target/release/libpgrx_ext.so '$(LIBRARIES)/pgrx-ext.so'
 	sed 's/@CARGO_VERSION@/$(VERSION)/' pgrx-ext.control > target/release/pgrx-ext.control
 	$(SUDO) install -m 644 target/release/pgrx-ext.control sql/pgrx-ext--*--*.sql '$(SCRIPTS)'
 	$(SUDO) install -m 644 sql/pgrx-ext.sql '$(SCRIPTS)/pgrx-ext--$(VERSION).sql'
+
+# Cargo and rustup look below HOME, which Debian's build tools change.
+deb: ## build Debian packages of what is committed, for Debian's PostgreSQL; offline after `cargo fetch --locked`
+	rm -rf target/deb && mkdir -p target/deb/pgrx-ext-$(VERSION)
+	git archive HEAD | tar x -C target/deb/pgrx-ext-$(VERSION)
+	tar c -C target/deb pgrx-ext-$(VERSION) | xz -T0 > target/deb/pgrx-ext_$(VERSION).orig.tar.xz
+	cd target/deb/pgrx-ext-$(VERSION) && cp -r packaging/debian . && pg_buildext updatecontrol && \
+		CARGO_HOME=$${CARGO_HOME:-$$HOME/.cargo} RUSTUP_HOME=$${RUSTUP_HOME:-$$HOME/.rustup} \
+		dpkg-buildpackage --no-sign
+	lintian --fail-on error target/deb/*.changes
 
 installcheck: ## run the SQL surface's tests on a server that has the installed extension, and no worker
 	@PG_CONFIG='$(PG_CONFIG)' tests/pg_regress/run
