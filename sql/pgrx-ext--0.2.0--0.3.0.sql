@@ -101,6 +101,15 @@ comment on function s2s.retry is 'makes a callback due now, with attempts from z
 comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 
+-- A dump does not keep the sequences any more: it would set them back in a database where triggers queue
+-- callbacks while it is restored. Ids count from the microseconds since 1970, those of callbacks when the
+-- next is queued: so they are above all that a dump brings.
+alter extension "pgrx-ext" drop sequence s2s.queue_id_seq;
+alter extension "pgrx-ext" add sequence s2s.queue_id_seq;
+alter extension "pgrx-ext" drop sequence s2s.attempt_id_seq;
+alter extension "pgrx-ext" add sequence s2s.attempt_id_seq;
+select pg_catalog.setval('s2s.attempt_id_seq', (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint);
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

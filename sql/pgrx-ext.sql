@@ -494,11 +494,12 @@ alter table s2s.attempt set (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05
 );
 
--- A dump keeps what is owed and what was done.
+-- A dump keeps what is owed and what was done, but not the sequences: it would set them back in a database
+-- where triggers queue callbacks while it is restored. Ids count from the microseconds since 1970, those of
+-- callbacks when the first is queued: so they are above all that a dump brings.
 select pg_catalog.pg_extension_config_dump('s2s.queue', '');
-select pg_catalog.pg_extension_config_dump('s2s.queue_id_seq', '');
 select pg_catalog.pg_extension_config_dump('s2s.attempt', '');
-select pg_catalog.pg_extension_config_dump('s2s.attempt_id_seq', '');
+select pg_catalog.setval('s2s.attempt_id_seq', (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint);
 
 create view s2s.callback as
 select q.id,
