@@ -46,7 +46,7 @@ delete from s2s.queue;
 -- What waits, what is retried and what the network refused is written; what is invalid is not.
 create table orders (id int primary key, payout numeric, click_id s2s.click_id);
 create trigger corrected after insert on orders for each row
-    execute function s2s.edit_transaction('lt_eu', 'transaction_id={id}', 'affiliate_payout={payout}');
+    execute function s2s.edit_transaction('lt_eu', 'transaction_id={id}', 'affiliate_payout={payout}', 'organic=true');
 insert into orders values (1, 1), (2, -1), (3, 3), (4, 'NaN'), (5, 5);
 update s2s.queue set due_at = 'infinity', attempts = 10, last_error = 'HTTP 404' where transaction_id = '3';
 update s2s.queue set attempts = 2, last_error = 'HTTP 503' where transaction_id = '5';
