@@ -83,6 +83,7 @@ fn nothing_of_a_roles_own_stands_in_for_ours() {
         "wait_until_idle('5s')",
         "worker_status()",
         "server_occupation()",
+        "server_problem('games_nl')",
         "url_encode('a')",
         "network('0::1::a::::1405418672')",
         "report_lead('games_nl', '5', 'x')",
