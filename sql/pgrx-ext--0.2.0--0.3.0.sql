@@ -73,6 +73,59 @@ where a.verdict in ('delivered', 'cancelled')
   )
   and not exists (select from s2s.queue q where q.id = a.callback_id);
 
+-- What is wrong with a server stands in its status.
+create function s2s.server_problem(server text) returns text
+    language c volatile strict parallel unsafe
+    as 'MODULE_PATHNAME', 'server_problem_wrapper';
+comment on function s2s.server_problem is 'why nothing can be sent to a server until that is mended: its options, or its ca_file; NULL if nothing is wrong with them';
+
+create or replace view s2s.server_status as
+select s.srvname::text as server,
+       w.fdwname::text as network,
+       case
+           when exists (
+               select from pg_catalog.pg_options_to_table(s.srvoptions) o
+               where o.option_name = 'paused' and o.option_value::boolean
+           ) then 'paused'
+           when occupation.is_broken or own.problem is not null then 'broken'
+           else 'active'
+       end as state,
+       queued.waiting,
+       queued.parked,
+       queued.oldest_waiting,
+       coalesce(occupation.in_flight, 0) as in_flight,
+       lately.delivered_last_hour,
+       lately.failed_last_hour,
+       lately.median_duration,
+       lately.p99_duration,
+       coalesce(own.problem, case when occupation.is_broken then (
+           select a.message from s2s.attempt a
+           where a.server = s.srvname::text and a.verdict in ('retry', 'failed')
+           order by a.started_at desc limit 1
+       ) end) as problem
+from pg_catalog.pg_foreign_server s
+join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
+join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
+    and validator.pronamespace = 's2s'::pg_catalog.regnamespace
+left join s2s.server_occupation() occupation on occupation.server = s.oid
+cross join lateral (select s2s.server_problem(s.srvname::text) as problem) own
+cross join lateral (
+    select count(*) filter (where q.due_at < 'infinity') as waiting,
+           count(*) filter (where q.due_at = 'infinity') as parked,
+           pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
+    from s2s.queue q where q.server = s.srvname::text
+) queued
+cross join lateral (
+    select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
+           count(*) filter (where a.verdict in ('retry', 'failed')) as failed_last_hour,
+           percentile_cont(0.5) within group (order by a.duration) filter (where a.url is not null)
+               as median_duration,
+           percentile_cont(0.99) within group (order by a.duration) filter (where a.url is not null)
+               as p99_duration
+    from s2s.attempt a
+    where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
+) lately;
+
 -- One function of the library validates the options of every network, whose name is in that of the SQL
 -- function.
 create or replace function s2s.tradetracker_validator(options text[], catalog oid) returns void
@@ -244,6 +297,14 @@ create function s2s.try_edit_url(
     language c stable parallel safe cost 100
     as 'MODULE_PATHNAME', 'try_edit_url_wrapper';
 comment on function s2s.try_edit_url is 'the URL that edits a transaction at a server''s network, without the password; NULL if its values are invalid';
+-- A dump does not keep the sequences any more: it would set them back in a database where triggers queue
+-- callbacks while it is restored. Ids count from the microseconds since 1970, those of callbacks when the
+-- next is queued: so they are above all that a dump brings.
+alter extension "pgrx-ext" drop sequence s2s.queue_id_seq;
+alter extension "pgrx-ext" add sequence s2s.queue_id_seq;
+alter extension "pgrx-ext" drop sequence s2s.attempt_id_seq;
+alter extension "pgrx-ext" add sequence s2s.attempt_id_seq;
+select pg_catalog.setval('s2s.attempt_id_seq', (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint);
 
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
@@ -276,7 +337,7 @@ comment on column s2s.callback.attempts is 'number of attempts so far';
 comment on function s2s.server_occupation is 'requests in flight and breaker state of each server, as the worker last reported them';
 comment on view s2s.server_status is 'state and load of every foreign server of an affiliate network, one row each';
 comment on column s2s.server_status.network is 'its network: the foreign-data wrapper';
-comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its ca_file cannot be read';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its options or its ca_file cannot be used';
 comment on column s2s.server_status.waiting is 'callbacks queued and not parked';
 comment on column s2s.server_status.parked is 'callbacks parked until s2s.retry() or s2s.cancel()';
 comment on column s2s.server_status.oldest_waiting is 'age of the oldest callback that is queued and not parked';
@@ -285,6 +346,7 @@ comment on column s2s.server_status.delivered_last_hour is 'callbacks delivered 
 comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that did not deliver';
 comment on column s2s.server_status.median_duration is 'median duration of the last hour''s requests';
 comment on column s2s.server_status.p99_duration is '99th percentile of that duration';
+comment on column s2s.server_status.problem is 'why nothing can be sent to it until that is mended, or why it is broken';
 comment on function s2s.wait_until_idle is 'waits until nothing is left that can be sent now; false on timeout';
 comment on function s2s.wake is 'makes the worker read the whole queue again when the database transaction commits';
 comment on function s2s.worker_status is 'status of this database''s worker; a hint if it is not running';

@@ -626,11 +626,12 @@ alter table s2s.attempt set (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05
 );
 
--- A dump keeps what is owed and what was done.
+-- A dump keeps what is owed and what was done, but not the sequences: it would set them back in a database
+-- where triggers queue callbacks while it is restored. Ids count from the microseconds since 1970, those of
+-- callbacks when the first is queued: so they are above all that a dump brings.
 select pg_catalog.pg_extension_config_dump('s2s.queue', '');
-select pg_catalog.pg_extension_config_dump('s2s.queue_id_seq', '');
 select pg_catalog.pg_extension_config_dump('s2s.attempt', '');
-select pg_catalog.pg_extension_config_dump('s2s.attempt_id_seq', '');
+select pg_catalog.setval('s2s.attempt_id_seq', (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint);
 
 create view s2s.callback as
 select q.id,
@@ -708,6 +709,11 @@ create function s2s.server_occupation()
     as 'MODULE_PATHNAME', 'server_occupation_wrapper';
 comment on function s2s.server_occupation is 'requests in flight and breaker state of each server, as the worker last reported them';
 
+create function s2s.server_problem(server text) returns text
+    language c volatile strict parallel unsafe
+    as 'MODULE_PATHNAME', 'server_problem_wrapper';
+comment on function s2s.server_problem is 'why nothing can be sent to a server until that is mended: its options, or its ca_file; NULL if nothing is wrong with them';
+
 create view s2s.server_status as
 select s.srvname::text as server,
        w.fdwname::text as network,
@@ -716,7 +722,7 @@ select s.srvname::text as server,
                select from pg_catalog.pg_options_to_table(s.srvoptions) o
                where o.option_name = 'paused' and o.option_value::boolean
            ) then 'paused'
-           when occupation.is_broken then 'broken'
+           when occupation.is_broken or own.problem is not null then 'broken'
            else 'active'
        end as state,
        queued.waiting,
@@ -726,12 +732,18 @@ select s.srvname::text as server,
        lately.delivered_last_hour,
        lately.failed_last_hour,
        lately.median_duration,
-       lately.p99_duration
+       lately.p99_duration,
+       coalesce(own.problem, case when occupation.is_broken then (
+           select a.message from s2s.attempt a
+           where a.server = s.srvname::text and a.verdict in ('retry', 'failed')
+           order by a.started_at desc limit 1
+       ) end) as problem
 from pg_catalog.pg_foreign_server s
 join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
 join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
     and validator.pronamespace = 's2s'::pg_catalog.regnamespace
 left join s2s.server_occupation() occupation on occupation.server = s.oid
+cross join lateral (select s2s.server_problem(s.srvname::text) as problem) own
 cross join lateral (
     select count(*) filter (where q.due_at < 'infinity') as waiting,
            count(*) filter (where q.due_at = 'infinity') as parked,
@@ -751,7 +763,7 @@ cross join lateral (
 comment on view s2s.server_status is 'state and load of every foreign server of an affiliate network, one row each';
 comment on column s2s.server_status.server is 'the foreign server';
 comment on column s2s.server_status.network is 'its network: the foreign-data wrapper';
-comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its ca_file cannot be read';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its options or its ca_file cannot be used';
 comment on column s2s.server_status.waiting is 'callbacks queued and not parked';
 comment on column s2s.server_status.parked is 'callbacks parked until s2s.retry() or s2s.cancel()';
 comment on column s2s.server_status.oldest_waiting is 'age of the oldest callback that is queued and not parked';
@@ -760,6 +772,7 @@ comment on column s2s.server_status.delivered_last_hour is 'callbacks delivered 
 comment on column s2s.server_status.failed_last_hour is 'attempts of the last hour that did not deliver';
 comment on column s2s.server_status.median_duration is 'median duration of the last hour''s requests';
 comment on column s2s.server_status.p99_duration is '99th percentile of that duration';
+comment on column s2s.server_status.problem is 'why nothing can be sent to it until that is mended, or why it is broken';
 
 
 -- Operating

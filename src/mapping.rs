@@ -6,10 +6,11 @@
 //! ```
 //! `{column}` stands for the column's value as text, the empty text for NULL; `{{` and `}}` stand
 //! for braces.
-//! `description` sets `description_merchant` and `description_affiliate`.
+//! `description` sets `description_merchant` and `description_affiliate`. `organic=true` is no parameter:
+//! it says that an edit is for rows without a click id, too.
 
 use crate::callback::Action;
-use crate::callback::edit::{CHANGES, IDENTIFICATIONS};
+use crate::callback::edit::{CHANGES, IDENTIFICATIONS, boolean};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 
 /// Trigger arguments after the server's name, parsed.
@@ -17,6 +18,8 @@ use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 pub struct Mapping {
     parameters: Vec<Parameter>,
     unread: Vec<Unread>,
+    /// The column that a row needs a click id in, to be reported by another identification.
+    condition: Option<String>,
 }
 
 /// A parameter, and what its value is made of.
@@ -73,6 +76,9 @@ impl ParameterNames {
         self.open || self.known.contains(&name)
     }
 }
+
+/// The argument that says whether an edit is for organic customers, too.
+pub const ORGANIC: &str = "organic";
 
 /// The parameter that sets both descriptions.
 const DESCRIPTION: (&str, [&str; 2]) = (
@@ -227,6 +233,40 @@ impl Mapping {
         }
     }
 
+    /// Takes the argument `organic` of an edit out of the parameters. Returns whether rows without a
+    /// click id are left out although another identification is given.
+    pub fn take_organic(&mut self) -> Result<bool, Problem> {
+        let goes_by_click = self.goes_by_click(Action::Edit);
+        let taken = self.parameters.iter().position(|it| it.name == ORGANIC);
+        let Some(taken) = taken.map(|at| self.parameters.remove(at)) else {
+            return Ok(!goes_by_click);
+        };
+        let said = match taken.value.pieces() {
+            [Piece::Text(text)] => boolean(text),
+            _ => None,
+        };
+        let detail = match said {
+            Some(false) => return Ok(!goes_by_click),
+            Some(true) if !goes_by_click => return Ok(false),
+            Some(true) => "The edit goes by the click id, which such rows do not have.",
+            None => "It is neither true nor false.",
+        };
+        self.leave_out(&taken.argument, Some(ORGANIC));
+        Err(Problem::invalid("trigger argument", &taken.argument)
+            .detail(detail)
+            .hint("Write organic=true if an edit by transaction_id or merchant_reference_id is for rows without a click id, too."))
+    }
+
+    /// Leaves out rows without a click id in this column.
+    pub fn require_click_id(&mut self, column: &str) {
+        self.condition = Some(column.to_owned());
+    }
+
+    /// The column that a row needs a click id in, to be reported by another identification.
+    pub fn condition(&self) -> Option<&str> {
+        self.condition.as_deref()
+    }
+
     /// Refuses a lead or sale that has neither click id nor voucher code in any row.
     pub fn check_credit(&self) -> Result<(), Problem> {
         match self.provides("click_id") || self.provides("voucher_code") {
@@ -308,10 +348,11 @@ impl Mapping {
     /// The columns that the mapping reads, in order, each as often as it is read, with the argument
     /// that names it.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters.iter().flat_map(|parameter| {
+        let named = self.parameters.iter().flat_map(|parameter| {
             let columns = parameter.value.columns();
             columns.map(|column| (column, parameter.argument.as_str()))
-        })
+        });
+        named.chain(self.condition().map(|column| (column, ORGANIC)))
     }
 }
 

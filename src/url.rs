@@ -182,10 +182,10 @@ impl BaseUrl {
     }
 
     /// Checks the text of `what`, a parameter or option, and keeps it as it is, but for the path
-    /// `/`. The problem never holds the user information and the query of the URL: passwords stand there.
+    /// `/`. The problem shows what [`without_secrets`] leaves of the URL.
     pub fn parse(what: &str, text: &str) -> Result<BaseUrl, Problem> {
         let fail = |detail: &str| {
-            Err(Problem::invalid(what, &without_user(without_query(text)))
+            Err(Problem::invalid(what, &without_secrets(text))
                 .detail(detail)
                 .hint("Give scheme, host and path, as in \"https://ts.tradetracker.net/\"."))
         };
@@ -257,13 +257,24 @@ impl BaseUrl {
     }
 }
 
-/// A URL up to its query.
-fn without_query(url: &str) -> &str {
-    url.find('?').map_or(url, |at| &url[..at])
+/// Scheme, host and path of a URL, for a message: passwords and keys stand in the query, the fragment and
+/// before an `@`.
+pub fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (start, query) = url.split_at(end);
+    let host = start.split_once("://").map_or(start, |(_, host)| host);
+    let start = match query.contains('@') && !host.contains('/') {
+        // A password before the "@" may have a "?" in it.
+        true => "…".into(),
+        false => without_user(start),
+    };
+    match query.chars().next() {
+        Some(mark) => format!("{start}{mark}…"),
+        None => start.into_owned(),
+    }
 }
 
-/// A URL without what stands before an `@`.
-pub fn without_user(url: &str) -> Cow<'_, str> {
+fn without_user(url: &str) -> Cow<'_, str> {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             Cow::Owned(format!("{}://…{}", &url[..scheme], &url[at..]))

@@ -16,8 +16,7 @@ with tried as (
     as t(callback_id, server, action, transaction_id, click_id, url, created_at,
          attempt, started_at, duration, http_status, verdict, message, response, pause, due_at)
 ), taken as (
-    -- The number alone may be another callback's: those of the sequence start anew with
-    -- TRUNCATE ... RESTART IDENTITY, and with the extension.
+    -- The number alone may be another callback's, if the sequence was set by hand.
     select q.ctid as tuple, t.*
     from tried t
     join s2s.queue q on q.server = t.server and q.due_at = t.due_at and q.id = t.callback_id

@@ -99,7 +99,7 @@ impl Clients {
         let (roots, idle) = match &settings.ca_file {
             None => (self.roots.0.clone(), self.idle - self.idle / 2),
             Some(path) => {
-                let own = read_pem(path).map_err(|error| format!("ca_file {path}: {error}"))?;
+                let own = read_ca_file(path)?;
                 let others = self.shared.iter();
                 let others = others.filter(|(shared, _)| shared.settings.ca_file.is_some());
                 let left = (self.idle / 2).saturating_sub(others.count() * MOST_IDLE_OF_CA_FILE);
@@ -262,6 +262,11 @@ impl SystemRoots {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The certificates of a `ca_file`; a message if there are none to be read.
+pub fn read_ca_file(path: &str) -> Result<Vec<Certificate<'static>>, String> {
+    read_pem(path).map_err(|error| format!("ca_file {path}: {error}"))
 }
 
 fn read_pem(path: &str) -> Result<Vec<Certificate<'static>>, String> {

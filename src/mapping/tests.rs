@@ -50,6 +50,39 @@ fn an_edit_without_identification_goes_by_the_click() {
 }
 
 #[test]
+fn an_edit_by_another_identification_is_for_rows_with_a_click_unless_it_says_otherwise() {
+    let refused = |said: &str| Err(format!("invalid trigger argument: {said}"));
+    for (arguments, expected) in [
+        (&["transaction_id={id}"][..], Ok(true)),
+        (&["merchant_reference_id={id}", "organic=false"], Ok(true)),
+        (&["transaction_id={id}", "organic=true"], Ok(false)),
+        (&["transaction_id={id}", "organic=yes"], Ok(false)),
+        (&["click_id={c}"], Ok(false)),
+        (&["approved=no", "organic=no"], Ok(false)),
+        (
+            &["approved=no", "organic=true"],
+            refused(
+                "\"organic=true\": The edit goes by the click id, which such rows do not have.",
+            ),
+        ),
+        (
+            &["transaction_id={id}", "organic={is_organic}"],
+            refused("\"organic={is_organic}\": It is neither true nor false."),
+        ),
+        (
+            &["transaction_id={id}", "organic="],
+            refused("\"organic=\": It is neither true nor false."),
+        ),
+    ] {
+        let arguments = arguments.iter().copied();
+        let mut mapping = Mapping::parse(arguments, ParameterNames::ANY).unwrap();
+        let found = mapping.take_organic().map_err(|problem| problem.one_line());
+        assert_eq!(found, expected);
+        assert!(mapping.parameters().all(|(name, _)| name != ORGANIC));
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_left_out_and_remembered() {
     let arguments = [
         "transaction_id={shop}-{id}",

@@ -15,7 +15,7 @@ use super::secret::Secret;
 use super::{Account, Network, judge_by_status};
 use crate::callback::{Action, Edit, Identification, Parameters, PositiveId};
 use crate::delivery::{Answer, Verdict};
-use crate::mapping::{Mapping, ParameterNames, missing_argument};
+use crate::mapping::{self, Mapping, ParameterNames, missing_argument};
 use crate::problem::Problem;
 use crate::url::{BaseUrl, UrlBuilder, encode};
 
@@ -47,6 +47,7 @@ const EDIT: ParameterNames = ParameterNames {
         "merchant_payout",
         "execute_affiliate_pixel",
         "reason",
+        mapping::ORGANIC,
     ],
     required: &[],
     open: false,

@@ -24,7 +24,7 @@ use crate::callback::{
     Action, Parameters, STANDARD, canonical, is_organic, nothing_to_credit, printable,
 };
 use crate::delivery::{Answer, Verdict};
-use crate::mapping::{Mapping, ParameterNames, missing_argument};
+use crate::mapping::{self, Mapping, ParameterNames, missing_argument};
 use crate::problem::{Class, Problem, Quoted};
 
 pub mod template;
@@ -88,6 +88,7 @@ const EDIT: ParameterNames = ParameterNames {
         "merchant_payout",
         "execute_affiliate_pixel",
         "reason",
+        mapping::ORGANIC,
     ],
     required: &[],
     open: true,

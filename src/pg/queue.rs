@@ -3,6 +3,7 @@
 
 use crate::pg::sys::{catalog, user};
 
+mod ids;
 mod insert;
 mod parked;
 pub mod read;

@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::{self, quote_identifier};
 
+use crate::http::client::read_ca_file;
 use crate::network::options::Options;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server, linktrust, postback, tradetracker};
@@ -65,7 +66,8 @@ fn validate(
                     Class::InsufficientPrivilege,
                     "only superusers may set option \"ca_file\"",
                 )),
-                _ => Ok(()),
+                Some(path) => check_ca_file(&path),
+                None => Ok(()),
             };
         }
         pg_sys::UserMappingRelationId if network.wants_password => {
@@ -94,6 +96,24 @@ fn validate(
         .detail(format!("A {object} of {} has no options.", network.name))),
         None => Ok(()),
     }
+}
+
+fn check_ca_file(path: &str) -> Result<(), Problem> {
+    let read = read_ca_file(path);
+    read.map(|_| ()).map_err(|reason| {
+        Problem::new(Class::InvalidParameter, reason)
+            .hint("Give the absolute path of a PEM file with certificates that the server's operating-system user may read.")
+    })
+}
+
+/// Why nothing can be sent to a server until something is mended on this side, if so.
+#[pg_extern(sql = false)]
+fn server_problem(server: &str) -> Option<String> {
+    let problem = read(server).and_then(|server| match server.request.ca_file {
+        Some(path) => check_ca_file(&path),
+        None => Ok(()),
+    });
+    problem.err().map(|problem| problem.one_line())
 }
 
 /// The server that a function's argument names, if the current user may use it.

@@ -1,5 +1,6 @@
 //! Upgrades, copies of a database, what is kept for how long, and what administrators do meanwhile.
 
+mod ids;
 mod lifecycle;
 mod replication;
 mod retention;

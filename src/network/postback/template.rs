@@ -12,7 +12,7 @@
 use ::http::Uri;
 
 use crate::problem::{Class, Problem, Quoted, list, nearest};
-use crate::url::{BaseUrl, encode, without_user};
+use crate::url::{BaseUrl, encode, without_secrets};
 
 /// A URL with placeholders, checked.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ enum Span {
 }
 
 impl Template {
-    /// Parses the text of `what`, a parameter or option.
+    /// Parses the text of `what`, a parameter or option. The problem shows what [`without_secrets`] leaves
+    /// of it.
     ///
     /// ```
     /// use pgrx_ext::network::postback::template::Template;
@@ -36,7 +37,7 @@ impl Template {
     /// assert_eq!(template.fill(&[("click_id", "a b")]).unwrap(), "https://t.example/p?c=a%20b");
     /// ```
     pub fn parse(what: &str, text: &str) -> Result<Template, Problem> {
-        let fail = |detail: String| Problem::invalid(what, &without_user(text)).detail(detail);
+        let fail = |detail: String| Problem::invalid(what, &without_secrets(text)).detail(detail);
         if let Some(Leftover { detail, hint }) = leftover(text) {
             let problem = fail(detail);
             return Err(Problem { hint, ..problem });

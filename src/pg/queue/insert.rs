@@ -38,7 +38,7 @@ impl QueueTuple {
     /// The tuple of a callback that is queued now. Its values are in the current memory context.
     fn new(table: &QueueTable, callback: &NewCallback) -> QueueTuple {
         let columns = Columns::of(callback.action, callback.parameters);
-        let id = table.next_id();
+        let id = table.ids.next();
         // The clock's time, not the database transaction's: of two callbacks of one transaction id,
         // the one that is queued later is due later, even if its database transaction is older.
         let due_at = match callback.problem {

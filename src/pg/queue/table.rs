@@ -14,8 +14,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::ids::Ids;
 use crate::callback::Action;
 use crate::pg::sys::catalog;
 use crate::pg::sys::invalidation::Dependencies;
@@ -26,7 +26,7 @@ pub const COLUMNS: usize = 10;
 
 /// What insertion needs to know of `s2s.queue`.
 pub struct QueueTable {
-    sequence: pg_sys::Oid,
+    pub ids: Ids,
     /// The OIDs of the labels of `s2s.action`, in the order of [`Action::ALL`].
     labels: [pg_sys::Oid; Action::ALL.len()],
     descriptor: pg_sys::TupleDesc,
@@ -55,12 +55,6 @@ const LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
 /// The lock stays until the database transaction ends.
 const KEEP_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" {
-    /// `nextval` with a choice whether to check privileges; not in pgrx's bindings.
-    fn nextval_internal(relid: pg_sys::Oid, check_permissions: bool) -> i64;
-}
 
 impl QueueTable {
     /// Looks the table and its indexes up, and leaves the indexes open, locked as the table is.
@@ -99,7 +93,7 @@ impl QueueTable {
             });
             let relations = [vec![(*relation).rd_id], indexes.clone()].concat();
             QueueTable {
-                sequence: catalog::relation_oid(c"queue_id_seq"),
+                ids: Ids(catalog::relation_oid(c"queue_id_seq")),
                 labels: Action::ALL.map(|label| label_oid(action, label)),
                 descriptor,
                 info,
@@ -109,21 +103,6 @@ impl QueueTable {
                 dependencies: dependencies.only(relations, false),
                 _memory: memory,
             }
-        }
-    }
-
-    /// The next callback's id, also in a database transaction that has become read-only since it
-    /// wrote the row that is reported.
-    #[allow(unsafe_code)]
-    pub fn next_id(&self) -> i64 {
-        // SAFETY: the sequence belongs to the table. XactReadOnly is a variable of the database
-        // transaction; after an error the abort of that, or of the subtransaction, restores it.
-        unsafe {
-            let is_read_only = pg_sys::XactReadOnly;
-            pg_sys::XactReadOnly = false;
-            let id = pg_guard_ffi_boundary(|| nextval_internal(self.sequence, false));
-            pg_sys::XactReadOnly = is_read_only;
-            id
         }
     }
 

@@ -7,7 +7,7 @@
 //! | changes columns so that its arguments no longer fit | error |
 //! | changes columns, and its arguments did not fit before; or enables it | warning |
 //! | drops a column along with something else | warning |
-//! | changes, renames or drops its server | warning |
+//! | changes, renames or drops its server, or takes its password | warning |
 //! | any other | nothing |
 //!
 //! Only a command that made, changed or dropped servers of ours or their user mappings, or drops the

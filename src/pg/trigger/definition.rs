@@ -132,9 +132,11 @@ impl Definition<'_> {
         (mapping, problem)
     }
 
-    /// Maps the click id onto the only column of its type, unless an argument maps it.
+    /// Maps the click id onto the only column of its type, unless an argument maps it. An edit by
+    /// another identification takes that column as its condition.
     fn find_click_id(&self, mapping: &mut Mapping, columns: &[Column]) -> Result<(), Problem> {
-        if !mapping.needs_click_id(self.action) {
+        let is_condition = self.action == Action::Edit && mapping.take_organic()?;
+        if !is_condition && !mapping.needs_click_id(self.action) {
             return Ok(());
         }
         let click_id = catalog::type_oid(c"click_id");
@@ -144,19 +146,28 @@ impl Definition<'_> {
             .map(|column| column.name.clone())
             .collect();
         match click_ids.as_slice() {
+            [one] if is_condition => mapping.require_click_id(one),
             [one] => mapping.default_click_id(one),
+            [] if is_condition => {}
             // A voucher code can be credited without a click id.
             [] if mapping.provides("voucher_code") => {}
             _ => {
-                mapping.leave_out_click_id();
+                if !is_condition {
+                    mapping.leave_out_click_id();
+                }
                 let table = self.table.name();
                 let table = Quoted(&table);
                 let message = match click_ids.is_empty() {
                     true => format!("table {table} has no column of type s2s.click_id"),
                     false => format!("table {table} has several columns of type s2s.click_id"),
                 };
-                let mut problem = Problem::new(Class::InvalidDefinition, message)
-                    .hint("Add an argument click_id={column} that says where the click id is.");
+                let hint = match is_condition {
+                    true => {
+                        "Add the argument organic=true, and to a row trigger WHEN for the rows that have a click id: an edit is not for organic customers."
+                    }
+                    false => "Add an argument click_id={column} that says where the click id is.",
+                };
+                let mut problem = Problem::new(Class::InvalidDefinition, message).hint(hint);
                 if !click_ids.is_empty() {
                     let names = list(click_ids.iter().map(String::as_str));
                     problem = problem.detail(format!("They are {names}."));

@@ -41,6 +41,8 @@ pub struct Plan {
     server: Result<Server, Problem>,
     parameters: Vec<Parameter>,
     columns: ReadColumns,
+    /// The column that a row needs a click id in, by its number in [`ReadColumns`].
+    condition: Option<usize>,
     /// The arguments that name unreadable columns or do not parse, as they are written; `""` if there are none.
     unread: String,
     /// Whether it skips a row that names neither an affiliate to credit nor a conversion to edit.
@@ -119,6 +121,8 @@ impl Plan {
                 parts: value.pieces().iter().filter_map(&mut part).collect(),
             })
             .collect();
+        let condition = mapping.condition().and_then(find);
+        let condition = condition.map(|column| columns.add(column));
         Plan {
             action: definition.action,
             server_name,
@@ -128,6 +132,7 @@ impl Plan {
             unread: mapping.unread(),
             parameters,
             columns,
+            condition,
             problem,
             arguments,
             dependencies: dependencies.only(Vec::new(), true),
@@ -157,8 +162,12 @@ impl Plan {
         parameters
     }
 
-    /// Whether a row with these parameters can be reported.
-    pub fn validate(&self, parameters: &Parameters) -> Validation {
+    /// Whether a row, which has these parameters, can be reported.
+    pub fn validate(&self, row: &Row, parameters: &Parameters) -> Validation {
+        let condition = self.condition.map(|number| row.text(number));
+        if condition.flatten().is_some_and(|text| text.is_empty()) {
+            return Validation::Unattributed;
+        }
         // A value that is too large to be read is not missing.
         let is_whole = parameters.get(UNREAD) == self.unread;
         if self.skips_unattributed_rows && is_whole && self.is_unattributed(parameters) {
@@ -202,7 +211,7 @@ impl Plan {
             parameters: &parameters,
             problem: None,
         };
-        match self.validate(&parameters) {
+        match self.validate(row, &parameters) {
             Validation::Unattributed => {}
             Validation::Valid => {
                 enqueue(&callback);

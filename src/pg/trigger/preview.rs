@@ -139,7 +139,7 @@ fn rows_query(definition: &Definition) -> String {
 /// The URL, or the problem; neither if nothing would be queued.
 fn url_or_problem(plan: &Plan, row: &Row) -> (Option<String>, Option<String>) {
     let parameters = plan.parameters(row);
-    match plan.validate(&parameters) {
+    match plan.validate(row, &parameters) {
         Validation::Unattributed => (None, None),
         Validation::Valid => (plan.url(&parameters), None),
         Validation::Invalid(problem) => (None, Some(problem.one_line())),

@@ -90,6 +90,10 @@ fn a_dead_server_does_not_delay_the_others() {
     wait_for(PATIENCE, "the dead server is broken", || {
         shop.text("select state from s2s.server_status where server = 'dead'") == "broken"
     });
+    let problem = "select problem from s2s.server_status where server = 'dead'";
+    let last_error = "select max(last_error) from s2s.queue where server = 'dead'";
+    assert_eq!(shop.text(problem), shop.text(last_error));
+    assert_ne!(shop.text(problem), "");
     let spent = "select count(*) from s2s.queue where server = 'dead' and attempts > 0";
     assert!(
         shop.number(spent) < 40,

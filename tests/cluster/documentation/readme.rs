@@ -33,6 +33,12 @@ fn readme_sql_runs() {
         .expect("create database");
     let mut client = cluster.connect("readme");
     for example in examples {
+        if example.sql.starts_with("drop extension") {
+            // What readers copy calls no network in the name of another's campaign.
+            let sent =
+                "select server from s2s.server_status where waiting > 0 and state <> 'paused'";
+            assert_eq!(run(&mut client, sent), ["(no rows)"]);
+        }
         let result = run(&mut client, &example.sql);
         let place = format!("README.md:{}: {}", example.line, example.sql);
         if example.expected.is_empty() {

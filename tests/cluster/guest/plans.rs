@@ -1,7 +1,7 @@
 //! How the worker's own statements run: by index, however much lies in the tables. The server says
 //! so itself, in its log.
 
-use crate::shop::{PATIENCE, Shop, cluster};
+use crate::shop::{PATIENCE, Shop, cluster, shared_cluster};
 use crate::support::{Builder, Cluster, wait_for, wait_for_some};
 
 /// A cluster that logs how each statement ran.
@@ -155,5 +155,43 @@ fn check_deliveries_are_cheap(shop: &mut Shop) {
         for plan in plans {
             assert!(pages(&plan) < 500, "{plan}");
         }
+    }
+}
+
+#[test]
+fn a_command_looks_at_the_triggers_of_the_tables_that_it_changes_alone() {
+    let mut shop = Shop::open(shared_cluster(), "other_triggers");
+    shop.sql(
+        "create type shape as (id int);
+         create table typed of shape;
+         create table parent (id int);
+         create table child () inherits (parent);
+         do $$ begin
+             for n in 1..1000 loop
+                 execute format('create table t%s (id int, click_id s2s.click_id)', n);
+                 execute format('create trigger report after insert on t%s for each row
+                     execute function s2s.report_lead(''games_nl'', ''transaction_id={id}'')', n);
+             end loop;
+         end $$;
+         analyze",
+    );
+    for command in [
+        "alter table players add column note text",
+        "alter table players alter note type varchar",
+        "alter table players rename note to remark",
+        "alter table players enable trigger user",
+        "alter table parent add column note text",
+        "alter type shape add attribute note text cascade",
+        "create type doomed as enum ('a'); alter table players add doomed doomed; drop type doomed cascade",
+        "create trigger again after update on players for each row
+             execute function s2s.report_lead('games_nl', 'transaction_id={id}')",
+    ] {
+        shop.sql("begin");
+        shop.sql(command);
+        let read = shop.number(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_sys_tables where relname = 'pg_trigger'",
+        );
+        shop.sql("commit");
+        assert!(read < 100, "{command}: {read} triggers");
     }
 }

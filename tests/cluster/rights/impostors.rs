@@ -72,16 +72,18 @@ fn nothing_of_a_roles_own_stands_in_for_ours() {
               create trigger again after update on public.players for each row
                   execute function s2s.report_lead('games_nl', 'transaction_id={id}')",
     );
+    let id = shop.number("select id from s2s.queue order by id desc limit 1");
     for function in [
-        "retry(4)",
+        &format!("retry({id})"),
         "retry_parked()",
         "retry_parked('games_nl')",
-        "callback_url(4)",
-        "cancel(4)",
+        &format!("callback_url({id})"),
+        &format!("cancel({id})"),
         "wake()",
         "wait_until_idle('5s')",
         "worker_status()",
         "server_occupation()",
+        "server_problem('games_nl')",
         "url_encode('a')",
         "network('0::1::a::::1405418672')",
         "report_lead('games_nl', '5', 'x')",

@@ -33,10 +33,20 @@ create trigger early after update on orders for each row execute function s2s.ed
 alter table orders add column note text;
 create user mapping for postgres server no_password options (password 's3cret');
 create trigger late after update on orders for each row execute function s2s.edit_transaction('no_password', 'approved=no');
+-- Nor do commands that leave it without one; others say nothing.
+drop user mapping for other server no_password;
+alter server no_password owner to other;
+create user mapping for public server no_password options (password 's3cret');
+drop user mapping for postgres server no_password;
+drop user mapping for public server no_password;
+create user mapping for other server no_password options (password 's3cret');
+alter server no_password owner to postgres;
+alter server no_password owner to other;
+alter server no_password options (set url 'https://other.example.com');
+drop owned by other;
 drop trigger early on orders;
 drop trigger late on orders;
 alter table orders drop column note;
-drop server no_password cascade;
 drop role other;
 create trigger order_cancelled after update of status on orders for each row
     when (new.status = 'cancelled' and old.status is distinct from new.status)

@@ -1,6 +1,7 @@
 -- LinkTrust's tab-delimited files: queued edits written, edits read from a file and queued.
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
 create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+select setval('s2s.queue_id_seq', 2000000000000000);
 -- Tabs and line ends made visible.
 create function pg_temp.shown(file text) returns setof text language sql as $$
     select replace(replace(line, E'\t', '|'), E'\r', '\r') from regexp_split_to_table(file, E'\n') line
@@ -45,7 +46,7 @@ delete from s2s.queue;
 -- What waits, what is retried and what the network refused is written; what is invalid is not.
 create table orders (id int primary key, payout numeric, click_id s2s.click_id);
 create trigger corrected after insert on orders for each row
-    execute function s2s.edit_transaction('lt_eu', 'transaction_id={id}', 'affiliate_payout={payout}');
+    execute function s2s.edit_transaction('lt_eu', 'transaction_id={id}', 'affiliate_payout={payout}', 'organic=true');
 insert into orders values (1, 1), (2, -1), (3, 3), (4, 'NaN'), (5, 5);
 update s2s.queue set due_at = 'infinity', attempts = 10, last_error = 'HTTP 404' where transaction_id = '3';
 update s2s.queue set attempts = 2, last_error = 'HTTP 503' where transaction_id = '5';

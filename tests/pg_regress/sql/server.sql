@@ -23,7 +23,20 @@ select refusal('alter foreign data wrapper tradetracker options (add debug ''1''
 alter server games_nl options (
     add tracking_group_id '7', add lead_url 'https://t.shop.example/l', add max_in_flight '4', add requests_per_second '2.5',
     add timeout '500ms', add max_attempts '3', add retry_schedule '1s, 2m, 3h, 1d', add retry_ambiguous 'off', add paused 'true',
-    add allow_http 'false', add ca_file '/etc/ssl/own.pem');
+    add allow_http 'false');
+-- A ca_file that cannot be read now.
+alter server games_nl options (add ca_file '/nowhere/own.pem');
+create server bad foreign data wrapper tradetracker options (campaign_id '1', product_id '2', ca_file '/etc/passwd');
+-- The status says what is wrong.
+update pg_foreign_server set srvoptions = srvoptions || '{ca_file=/nowhere/own.pem}' where srvname = 'games_nl';
+select state, problem from s2s.server_status where server = 'games_nl';
+alter server games_nl options (set timeout '600ms');
+alter server games_nl options (drop ca_file);
+update pg_foreign_server set srvoptions = '{campaign_id=x,product_id=1}' where srvname = 'games_nl';
+select state, problem from s2s.server_status where server = 'games_nl';
+alter server games_nl options (
+    set campaign_id '1234', set product_id '56', add tracking_group_id '7', add lead_url 'https://t.shop.example/l');
+select state, problem from s2s.server_status where server = 'games_nl';
 select s2s.lead_url('games_nl', '1', 'c');
 select s2s.lead_url('games_nl', '1', 'c', product_id => 9, tracking_group_id => '8', parameters => '{"description_merchant": "x"}');
 select s2s.sale_url('games_nl', '987', 49.9, 'EUR', '0::12345::reference::::1405418672', voucher_code => 'SUMMER 10%');

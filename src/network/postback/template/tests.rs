@@ -208,3 +208,26 @@ proptest! {
         prop_assert_eq!(read("b"), b);
     }
 }
+
+#[test]
+fn a_key_in_a_template_is_not_repeated() {
+    for template in [
+        "https://t.example/p?api_key=s3cret&c={{click_id}}",
+        "https://t.example/p?api_key=s3cret&c={click id}",
+        "https://t.example/p?api_key=s3cret&c=[=click_id=]",
+        "https://t.example/p?api_key=s3cret&c=%click_id%",
+        "https://t.example/p?api_key=s3cret%",
+        "https://t.example/p?api_key=s3cret&amp;c={click_id}",
+        "https://t.example/p?api_key=s3cret&c={click_id} ",
+        "https://t.example/p?api_key=s3cret#{click_id}",
+        "https://t.example/p?api_key=s3cret&c={click_id",
+        "https://{host}/p?api_key=s3cret&c={click_id}",
+        "ftp://t.example/p?api_key=s3cret&c={click_id}",
+        "https://user:s3cret@t.example/p?c={click_id}",
+        "t.example?api_key=s3cret&c={click_id}",
+        "https://t.example:0?api_key=s3cret&c={click_id}",
+    ] {
+        let problem = Template::parse("template", template).unwrap_err();
+        assert!(!format!("{problem:?}").contains("s3cret"), "{template}");
+    }
+}

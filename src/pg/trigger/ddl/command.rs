@@ -88,6 +88,13 @@ impl Command<'_> {
         (rename.renameType == OBJECT_FOREIGN_SERVER).then(|| unsafe { string(rename.object) })
     }
 
+    /// Whether it gives a server another owner.
+    pub fn changes_server_owner(&self) -> bool {
+        // SAFETY: the tag is that of the type.
+        let altered = unsafe { self.as_node::<pg_sys::AlterOwnerStmt>(NodeTag::T_AlterOwnerStmt) };
+        altered.is_some_and(|altered| altered.objectType == OBJECT_FOREIGN_SERVER)
+    }
+
     /// Whether it names our extension to be dropped.
     pub fn drops_extension(&self) -> bool {
         // SAFETY: the tag is that of the type; extensions are named by String nodes.

@@ -2,6 +2,8 @@
 //! work. These come from the catalogs alone, to wait for no table's lock.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
+
 use pgrx::prelude::*;
 use pgrx::spi;
 
@@ -18,14 +20,19 @@ use crate::problem::Problem;
 
 const CHANGED: &str = include_str!("../../../../sql/runtime/servers_changed.sql");
 const DROPPED: &str = include_str!("../../../../sql/runtime/servers_dropped.sql");
+const PASSWORDS_DROPPED: &str = include_str!("../../../../sql/runtime/passwords_dropped.sql");
 
 /// Tells the worker of servers that the command made or changed, and warns of triggers that do not fit
 /// them any more.
 pub fn check_changed(command: &Command) -> PgResult<()> {
-    if names(CHANGED)?.is_empty() {
+    let changed = names(CHANGED)?;
+    if changed.is_empty() {
         return Ok(());
     }
     wake::reload_at_commit();
+    if command.changes_server_owner() {
+        return warn_of_no_password(changed);
+    }
     if let Some(old_name) = command.renamed_server() {
         return warn_of_no_server(&[old_name]);
     }
@@ -49,7 +56,8 @@ pub fn check_dropped(command: &Command) -> PgResult<()> {
         return Ok(());
     }
     wake::reload_at_commit();
-    warn_of_no_server(&dropped.into_iter().flatten().collect::<Vec<_>>())
+    warn_of_no_server(&dropped.into_iter().flatten().collect::<Vec<_>>())?;
+    warn_of_no_password(names(PASSWORDS_DROPPED)?)
 }
 
 /// The names of servers that `query` finds.
@@ -74,6 +82,23 @@ fn warn_of_no_server(gone: &[String]) -> PgResult<()> {
             .any(|name| name == trigger.server())
             .then(|| server::does_not_exist(trigger.server()));
         problem.map_or(Ok(()), Err)
+    })
+}
+
+/// Warns of triggers of those of the servers that have no password.
+fn warn_of_no_password(servers: Vec<Option<String>>) -> PgResult<()> {
+    let mut lacking = HashMap::new();
+    for server in servers.into_iter().flatten() {
+        if let Some(problem) = server::lacks_password(&server) {
+            lacking.insert(server, problem);
+        }
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    warn(|trigger| match lacking.get(trigger.server()) {
+        Some(problem) => Err(problem.clone()),
+        None => Ok(()),
     })
 }
 
