@@ -14,6 +14,7 @@ use crate::pg::server;
 use crate::pg::sys::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::Text;
+use crate::pg::sys::transaction::check_may_write;
 
 /// Two functions with the same arguments: `$url` returns the URL at the server, `$report` queues the
 /// callback and returns its id. `$further` is a JSON object of further parameters.
@@ -92,6 +93,7 @@ url_and_report!(
 
 /// Queues what is valid; `None` if a conversion has neither click id nor voucher code.
 fn enqueue(server: &Server, action: Action, parameters: &Parameters) -> PgResult<Option<i64>> {
+    check_may_write(&format!("{}()", action.function()));
     if action != Action::Edit && is_organic(parameters) {
         return Ok(None);
     }
