@@ -101,6 +101,12 @@ comment on function s2s.retry is 'makes a callback due now, with attempts from z
 comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 
+-- Callbacks of a user's own triggers.
+create function s2s.queue_callback(server text, action text, parameters jsonb) returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'queue_callback_wrapper';
+comment on function s2s.queue_callback is 'for your own triggers: queues a callback with the parameters of trigger arguments, parked if they are invalid, and returns its id; NULL if a trigger would queue nothing; needs USAGE of the server';
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';

@@ -373,6 +373,13 @@ comment on function s2s.edit_transaction(
 revoke execute on function s2s.edit_transaction(
     text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) from public;
 
+-- Open to all, since USAGE of the server is the right to it: with that, a role can queue the same by a
+-- trigger on a temporary table.
+create function s2s.queue_callback(server text, action text, parameters jsonb) returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'queue_callback_wrapper';
+comment on function s2s.queue_callback is 'for your own triggers: queues a callback with the parameters of trigger arguments, parked if they are invalid, and returns its id; NULL if a trigger would queue nothing; needs USAGE of the server';
+
 create function s2s.linktrust_load(server text, file text)
     returns table (line integer, callback_id bigint, problem text)
     language c volatile parallel unsafe
