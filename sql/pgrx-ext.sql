@@ -324,7 +324,12 @@ create function s2s.preview("table" regclass, trigger_name name, row_limit integ
     returns table (row_data jsonb, url text, problem text)
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'preview_wrapper';
-comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+comment on function s2s.preview(regclass, name, integer) is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+create function s2s.preview("table" regclass, trigger_name name, new jsonb, old jsonb)
+    returns table (row_data jsonb, url text, problem text)
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'preview_given_wrapper';
+comment on function s2s.preview(regclass, name, jsonb, jsonb) is 'what a trigger would report if a row with these columns were inserted, or if it took the place of the same row with the columns in old; for the table''s owner; queues and sends nothing';
 
 
 -- Without a trigger

@@ -138,15 +138,14 @@ impl Mapping {
                 .detail("An argument after the server's name has the form parameter=text.")
                 .hint(EXAMPLE));
         };
-        let set = names.set_by(name);
-        for name in &set {
+        for name in names.set_by(name) {
             self.set(argument, name, text)
                 .inspect_err(|_| self.leave_out(argument, Some(name)))?;
+            if !names.allow(name) {
+                return Err(unknown_parameter(name, names));
+            }
         }
-        match set.iter().all(|name| names.allow(name)) {
-            true => Ok(()),
-            false => Err(unknown_parameter(name, names)),
-        }
+        Ok(())
     }
 
     fn set(&mut self, argument: &str, name: &str, text: &str) -> Result<(), Problem> {
