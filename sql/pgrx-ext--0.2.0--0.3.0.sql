@@ -305,10 +305,22 @@ alter extension "pgrx-ext" add sequence s2s.queue_id_seq;
 alter extension "pgrx-ext" drop sequence s2s.attempt_id_seq;
 alter extension "pgrx-ext" add sequence s2s.attempt_id_seq;
 select pg_catalog.setval('s2s.attempt_id_seq', (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint);
+-- What a trigger would report for a row that is given.
+create function s2s.preview("table" regclass, trigger_name name, new jsonb, old jsonb)
+    returns table (row_data jsonb, url text, problem text)
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'preview_given_wrapper';
+comment on function s2s.preview(regclass, name, jsonb, jsonb) is 'what a trigger would report if a row with these columns were inserted, or if it took the place of the same row with the columns in old; for the table''s owner; queues and sends nothing';
+
+-- Callbacks of a user's own triggers.
+create function s2s.queue_callback(server text, action text, parameters jsonb) returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'queue_callback_wrapper';
+comment on function s2s.queue_callback is 'for your own triggers: queues a callback with the parameters of trigger arguments, parked if they are invalid, and returns its id; NULL if a trigger would queue nothing; needs USAGE of the server';
 
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
-comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+comment on function s2s.preview(regclass, name, integer) is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
 comment on type s2s.action is 'what a callback reports: a lead, a sale, or an edit of a transaction';
 comment on type s2s.verdict is 'result of an attempt: delivered, to be retried, failed for good, or cancelled by a user';
 comment on table s2s.queue is 'callbacks that are not delivered yet';

@@ -456,7 +456,12 @@ create function s2s.preview("table" regclass, trigger_name name, row_limit integ
     returns table (row_data jsonb, url text, problem text)
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'preview_wrapper';
-comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+comment on function s2s.preview(regclass, name, integer) is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
+create function s2s.preview("table" regclass, trigger_name name, new jsonb, old jsonb)
+    returns table (row_data jsonb, url text, problem text)
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'preview_given_wrapper';
+comment on function s2s.preview(regclass, name, jsonb, jsonb) is 'what a trigger would report if a row with these columns were inserted, or if it took the place of the same row with the columns in old; for the table''s owner; queues and sends nothing';
 
 
 -- Without a trigger
@@ -504,6 +509,13 @@ comment on function s2s.edit_transaction(
     text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) is 'queues the edit of a transaction and returns its callback''s id';
 revoke execute on function s2s.edit_transaction(
     text, text, s2s.click_id, text, text, boolean, numeric, numeric, boolean, text) from public;
+
+-- Open to all, since USAGE of the server is the right to it: with that, a role can queue the same by a
+-- trigger on a temporary table.
+create function s2s.queue_callback(server text, action text, parameters jsonb) returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'queue_callback_wrapper';
+comment on function s2s.queue_callback is 'for your own triggers: queues a callback with the parameters of trigger arguments, parked if they are invalid, and returns its id; NULL if a trigger would queue nothing; needs USAGE of the server';
 
 create function s2s.linktrust_load(server text, file text)
     returns table (line integer, callback_id bigint, problem text)

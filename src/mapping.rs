@@ -13,6 +13,8 @@ use crate::callback::Action;
 use crate::callback::edit::{CHANGES, IDENTIFICATIONS, boolean};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 
+pub mod object;
+
 /// Trigger arguments after the server's name, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
@@ -71,6 +73,14 @@ impl ParameterNames {
         required: &[],
         open: true,
     };
+
+    /// The parameters that an argument of a name sets.
+    fn set_by<'a>(&self, name: &'a str) -> Vec<&'a str> {
+        match name == DESCRIPTION.0 && self.allow(DESCRIPTION.1[0]) {
+            true => DESCRIPTION.1.to_vec(),
+            false => vec![name],
+        }
+    }
 
     fn allow(&self, name: &str) -> bool {
         self.open || self.known.contains(&name)
@@ -134,18 +144,14 @@ impl Mapping {
                 .detail("An argument after the server's name has the form parameter=text.")
                 .hint(EXAMPLE));
         };
-        let set = match name == DESCRIPTION.0 && names.allow(DESCRIPTION.1[0]) {
-            true => &DESCRIPTION.1[..],
-            false => &[name],
-        };
-        for name in set {
+        for name in names.set_by(name) {
             self.set(argument, name, text)
                 .inspect_err(|_| self.leave_out(argument, Some(name)))?;
+            if !names.allow(name) {
+                return Err(unknown_parameter(name, names));
+            }
         }
-        match set.iter().all(|name| names.allow(name)) {
-            true => Ok(()),
-            false => Err(unknown_parameter(name, names)),
-        }
+        Ok(())
     }
 
     fn set(&mut self, argument: &str, name: &str, text: &str) -> Result<(), Problem> {

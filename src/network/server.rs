@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::options::{Options, RequestOptions};
 use super::secret::Secret;
 use super::{Account, MAX_URL, Network, checked, too_long};
+use crate::callback::edit::IDENTIFICATIONS;
 use crate::callback::{Action, Parameters, canonical};
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
@@ -106,6 +107,22 @@ impl Server {
             (false, _) => Ok(Cow::Borrowed(url)),
             (true, Some(password)) => Ok(self.account.url_with_password(url, password).into()),
             (true, None) => Err(self.no_password()),
+        }
+    }
+
+    /// What the errors of calls name: `server "games_nl", transaction id "987"`.
+    pub fn place(&self, parameters: &Parameters) -> String {
+        let server = format!("server {}", Quoted(&self.name));
+        let identified = IDENTIFICATIONS
+            .iter()
+            .find(|name| !parameters.get(name).is_empty());
+        match identified {
+            Some(name) => format!(
+                "{server}, {} {}",
+                name.replace('_', " "),
+                Quoted(parameters.get(name))
+            ),
+            None => server,
         }
     }
 

@@ -12,7 +12,7 @@ mod statement;
 mod table;
 
 pub use insert::{BulkInsert, NewCallback, enqueue, force_sync_commit};
-pub use statement::{enqueue_in_statement, gather_by_statement, note_parked};
+pub use statement::{enqueue_in_statement, gather_by_statement, park};
 
 /// Whether the current user is the owner of the tables: a member of its role, or a superuser.
 pub fn is_owner() -> bool {

@@ -125,6 +125,15 @@ pub fn find(name: Option<&str>) -> Result<Server, Problem> {
     }
 }
 
+/// The name of a server, if there is one that the current user may use; its options may be broken.
+pub fn check_may_use(name: Option<&str>) -> Result<&str, Problem> {
+    let (name, found) = find_argument(name)?;
+    match foreign_server::may_use(found.oid) {
+        true => Ok(name),
+        false => Err(permission_denied(name)),
+    }
+}
+
 fn permission_denied(name: &str) -> Problem {
     let message = format!("permission denied for foreign server {}", Quoted(name));
     Problem::new(Class::InsufficientPrivilege, message).hint(format!(
@@ -170,6 +179,11 @@ pub fn read(name: &str) -> Result<Server, Problem> {
 }
 
 fn read_argument(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
+    let (name, found) = find_argument(name)?;
+    Ok((found.oid, parse(name, &found)?))
+}
+
+fn find_argument(name: Option<&str>) -> Result<(&str, ForeignServer), Problem> {
     let name = name
         .ok_or_else(|| Problem::new(Class::InvalidParameter, "server is required").hint(CREATE))?;
     let Some(found) = ForeignServer::find(name) else {
@@ -181,7 +195,7 @@ fn read_argument(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
             None => problem,
         });
     };
-    Ok((found.oid, parse(name, &found)?))
+    Ok((name, found))
 }
 
 const CREATE: &str = "Create it with CREATE SERVER … FOREIGN DATA WRAPPER ….";

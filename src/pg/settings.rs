@@ -1,10 +1,15 @@
 //! The settings `s2s.*`.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+use crate::pg::sys::setting;
 
 /// What a trigger does with a row whose values cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
@@ -35,23 +40,28 @@ const DEFAULT_USER_AGENT: &CStr = match CStr::from_bytes_with_nul(
     Err(_) => c"pgrx-ext",
 };
 
+/// Which [`setting::origin`] is whose.
+const ENABLED_ORIGIN: usize = 0;
+const ON_INVALID_ROW_ORIGIN: usize = 1;
+
+thread_local! {
+    /// The database transaction whose SET was warned of last.
+    static WARNED: Cell<u32> = const { Cell::new(0) };
+}
+
 /// Defines them. To be called once, when the library is loaded.
 pub fn define() {
-    GucRegistry::define_bool_guc(
+    setting::define_bool::<ENABLED_ORIGIN>(
         c"s2s.enabled",
         c"Triggers queue callbacks.",
-        c"Turn it off for bulk loads and restores that must not be reported.",
+        c"Turn it off for bulk loads and restores that must not be reported: by SET LOCAL behind a connection pooler.",
         &ENABLED,
-        GucContext::Userset,
-        GucFlags::default(),
     );
-    GucRegistry::define_enum_guc(
+    setting::define_enum::<_, ON_INVALID_ROW_ORIGIN>(
         c"s2s.on_invalid_row",
-        c"What a trigger does with a row whose values cannot be sent.",
-        c"\"park\" queues it parked, with the reason; \"error\" raises an error.",
+        c"What becomes of a row whose values cannot be sent.",
+        c"\"park\" queues it parked, with the reason; \"error\" raises an error. Unless it is set, triggers park and functions raise errors.",
         &ON_INVALID_ROW,
-        GucContext::Userset,
-        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"s2s.max_in_flight",
@@ -101,12 +111,35 @@ pub fn define() {
     );
 }
 
+/// Whether callbacks of rows are queued. Warns once if they are not because of a SET of an earlier
+/// database transaction: behind a connection pooler it can be another client's.
 pub fn enabled() -> bool {
-    ENABLED.get()
+    if ENABLED.get() {
+        return true;
+    }
+    if let Some(transaction) = setting::origin(ENABLED_ORIGIN).earlier_transaction()
+        && WARNED.replace(transaction) != transaction
+    {
+        let message = "nothing is queued, since s2s.enabled is off";
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "s2s")
+            .set_detail("An earlier database transaction of this session set it.")
+            .set_hint("RESET s2s.enabled turns it on. SET LOCAL turns it off for one database transaction, also behind a connection pooler.")
+            .report(PgLogLevel::WARNING);
+    }
+    false
 }
 
+/// What becomes of a trigger's row whose values cannot be sent.
 pub fn on_invalid_row() -> OnInvalidRow {
     ON_INVALID_ROW.get()
+}
+
+/// What becomes of a call whose values cannot be sent: an error, unless the setting was set.
+pub fn on_invalid_call() -> OnInvalidRow {
+    match setting::origin(ON_INVALID_ROW_ORIGIN).is_explicit() {
+        true => ON_INVALID_ROW.get(),
+        false => OnInvalidRow::Error,
+    }
 }
 
 pub fn max_in_flight() -> usize {

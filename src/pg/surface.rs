@@ -13,5 +13,6 @@ mod linktrust;
 mod parameters;
 mod replication;
 mod report;
+mod row;
 mod url;
 mod worker;

@@ -16,6 +16,7 @@ pub mod numeric;
 pub mod process;
 pub mod result_set;
 pub mod session;
+pub mod setting;
 pub mod signal;
 pub mod spi;
 pub mod text;

@@ -5,4 +5,5 @@ mod lifecycle;
 mod replication;
 mod retention;
 mod runtime_sql;
+mod settings;
 pub mod upgrade;

@@ -42,7 +42,9 @@ pub fn as_server_user(program: impl AsRef<OsStr>) -> Command {
         }
     }
     // Whatever a service has in its environment, no client sees a backtrace.
-    command.env("RUST_BACKTRACE", "1");
+    command
+        .env("RUST_BACKTRACE", "1")
+        .env("RUST_LIB_BACKTRACE", "1");
     command.env("LC_ALL", "C").current_dir("/");
     command
 }

@@ -270,3 +270,23 @@ fn a_mapping_of_an_edit_is_checked_as_a_whole() {
         assert_eq!(check(&[], arguments), Err(message.to_owned()));
     }
 }
+
+#[test]
+fn errors_of_calls_name_the_server_and_what_identifies_the_conversion() {
+    let server = server(&[]);
+    for (parameters, place) in [
+        (
+            &[("click_id", "c"), ("transaction_id", "T 1")][..],
+            r#"server "s", transaction id "T 1""#,
+        ),
+        (&[("click_id", "c")], r#"server "s", click id "c""#),
+        (
+            &[("merchant_reference_id", "7")],
+            r#"server "s", merchant reference id "7""#,
+        ),
+        (&[("amount", "1")], r#"server "s""#),
+    ] {
+        let parameters = parameters.iter().copied().collect();
+        assert_eq!(server.place(&parameters), place);
+    }
+}

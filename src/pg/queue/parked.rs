@@ -1,5 +1,5 @@
-//! What the log says of rows whose values are invalid: one line for each trigger in a database
-//! transaction, when that commits. A role that may insert rows, and nothing else, must not be able to
+//! What the log says of rows whose values are invalid: one line for each trigger, or function that
+//! is called, in a database transaction, when that commits. A role that may insert rows, and nothing else, must not be able to
 //! fill the disk.
 
 use std::cell::RefCell;

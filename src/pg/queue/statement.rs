@@ -13,7 +13,9 @@ use pgrx::prelude::*;
 
 use super::insert::{BulkInsert, NewCallback, enqueue};
 use super::parked;
+use crate::network::MAX_URL;
 use crate::pg::sys::hook;
+use crate::problem::Problem;
 
 /// A statement whose AFTER triggers are firing.
 struct FiringStatement {
@@ -145,10 +147,28 @@ fn forget(is_over: impl Fn(&FiringStatement) -> bool) {
     });
 }
 
-/// Lets the log say, if the current subtransaction commits, that a trigger parked a row as the callback
-/// `id`; `reason` holds no value of the row.
-pub fn note_parked(trigger: &str, server: &str, id: i64, reason: impl FnOnce() -> String) {
-    parked::note(nest_level(), trigger, server, id, reason);
+/// Bytes of each value that a parked callback keeps: more than any request has, and fewer than
+/// jsonb refuses.
+const MAX_PARKED_VALUE: usize = MAX_URL;
+
+/// Queues a callback parked with its problem; the log says so if the current subtransaction commits,
+/// without values. `by` is what a line of the log sums up: a trigger, a function. Returns the
+/// callback's id.
+pub fn park(
+    by: &str,
+    callback: &NewCallback,
+    problem: Problem,
+    enqueue: impl FnOnce(&NewCallback) -> i64,
+) -> i64 {
+    let id = enqueue(&NewCallback {
+        parameters: &callback.parameters.cut(MAX_PARKED_VALUE),
+        problem: Some(&problem.one_line()),
+        ..*callback
+    });
+    parked::note(nest_level(), by, callback.server, id, || {
+        problem.without_value().one_line()
+    });
+    id
 }
 
 /// Queues the callback of a row trigger, together with those of the statement's other rows if

@@ -11,6 +11,7 @@ use crate::pg::process::wake;
 use crate::pg::queue::{self, force_sync_commit};
 use crate::pg::server;
 use crate::pg::sys::session::session_user;
+use crate::pg::sys::transaction::check_may_write;
 
 const CALLBACK: &str = include_str!("../../../sql/runtime/callback.sql");
 const RETRY: &str = include_str!("../../../sql/runtime/retry.sql");
@@ -28,11 +29,13 @@ fn callback_url(id: i64) -> PgResult<Option<String>> {
 
 #[pg_extern(sql = false)]
 fn retry(id: i64) -> PgResult<bool> {
+    check_may_write("retry()");
     Ok(find(id)?.is_some() && change(RETRY, &[id.into()])? > 0)
 }
 
 #[pg_extern(sql = false)]
 fn retry_parked(server: Option<&str>) -> PgResult<i64> {
+    check_may_write("retry_parked()");
     let servers = match server {
         Some(server) => {
             server::check_may_act(server)?;
@@ -49,6 +52,7 @@ fn retry_parked(server: Option<&str>) -> PgResult<i64> {
 
 #[pg_extern(sql = false)]
 fn cancel(id: i64) -> PgResult<bool> {
+    check_may_write("cancel()");
     Ok(find(id)?.is_some() && change(CANCEL, &[id.into(), session_user().into()])? > 0)
 }
 

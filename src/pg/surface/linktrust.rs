@@ -14,6 +14,7 @@ use crate::pg::error::{self, PgResult, report_in};
 use crate::pg::queue::{self, BulkInsert, NewCallback};
 use crate::pg::server;
 use crate::pg::sys::result_set::ResultSet;
+use crate::pg::sys::transaction::check_may_write;
 use crate::problem::{Class, Problem, Quoted};
 
 const EDITS: &str = include_str!("../../../sql/runtime/edits.sql");
@@ -193,6 +194,7 @@ fn for_each_edit(
 /// Queues one edit a line; a row a line says which callback it became, or why none.
 #[pg_extern(sql = false)]
 fn linktrust_load(server: Option<&str>, file: Option<&str>, mut rows: ResultSet) -> PgResult<()> {
+    check_may_write("linktrust_load()");
     let server = server::find(server)?;
     account(&server)?;
     let file = file.ok_or_else(|| missing("file"))?;

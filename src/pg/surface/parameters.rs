@@ -87,9 +87,21 @@ pub fn with_further<'a>(
     action: Action,
     further: &'a Option<JsonB>,
 ) -> Result<Parameters<'a>, Problem> {
+    match add_further(&mut parameters, server, action, further) {
+        Ok(()) => Ok(parameters),
+        Err(problem) => Err(problem.within(server.place(&parameters))),
+    }
+}
+
+fn add_further<'a>(
+    parameters: &mut Parameters<'a>,
+    server: &Server,
+    action: Action,
+    further: &'a Option<JsonB>,
+) -> Result<(), Problem> {
     let names = server.parameter_names(action)?;
     let Some(JsonB(json)) = further else {
-        return Ok(parameters);
+        return Ok(());
     };
     for (name, text) in texts(json)? {
         if !names.open && !names.known.contains(&name) {
@@ -103,7 +115,7 @@ pub fn with_further<'a>(
         }
         parameters.set(name, text);
     }
-    Ok(parameters)
+    Ok(())
 }
 
 /// Names and texts of a JSON object; the text of null is empty.

@@ -8,12 +8,14 @@ use pgrx::prelude::*;
 use super::parameters::{parameters, with_further};
 use crate::callback::{Action, Parameters, is_organic};
 use crate::network::Server;
-use crate::pg::error::PgResult;
+use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue::{self, NewCallback};
 use crate::pg::server;
+use crate::pg::settings::{OnInvalidRow, on_invalid_call};
 use crate::pg::sys::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::Text;
+use crate::pg::sys::transaction::check_may_write;
 
 /// Three functions with the same arguments: `$url` returns the URL at the server, `$try_url` the same
 /// and NULL for values that have none, `$report` queues the callback and returns its id. `$further` is
@@ -29,7 +31,8 @@ macro_rules! url_and_report {
             let server = server::find(server)?;
             let parameters = parameters!($($name),+);
             $(let parameters = with_further(parameters, &server, Action::$action, &$further)?;)?
-            Ok(server.url(Action::$action, &parameters)?)
+            let url = server.url(Action::$action, &parameters);
+            url.map_err(|problem| report_in(&server.place(&parameters), problem))
         }
 
         #[pg_extern(sql = false)]
@@ -110,16 +113,28 @@ url_and_report!(
     )
 );
 
-/// Queues what is valid; `None` if a conversion has neither click id nor voucher code.
+/// Queues what is valid; `None` if a conversion has neither click id nor voucher code. What is
+/// invalid is an error, or parked if `s2s.on_invalid_row` was set to that.
 fn enqueue(server: &Server, action: Action, parameters: &Parameters) -> PgResult<Option<i64>> {
+    let name = format!("{}()", action.function());
+    check_may_write(&name);
     if action != Action::Edit && is_organic(parameters) {
         return Ok(None);
     }
-    server.check_parameters(action, parameters)?;
-    Ok(Some(queue::enqueue(&NewCallback {
+    let callback = NewCallback {
         server: &server.name,
         action,
         parameters,
         problem: None,
-    })))
+    };
+    let in_place = |problem| report_in(&server.place(parameters), problem);
+    server.parameter_names(action).map_err(in_place)?;
+    let id = match server.check_parameters(action, parameters) {
+        Ok(()) => queue::enqueue(&callback),
+        Err(problem) if on_invalid_call() == OnInvalidRow::Park => {
+            queue::park(&name, &callback, problem, queue::enqueue)
+        }
+        Err(problem) => return Err(in_place(problem)),
+    };
+    Ok(Some(id))
 }

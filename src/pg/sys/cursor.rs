@@ -7,7 +7,6 @@ use std::ffi::CString;
 use std::marker::PhantomData;
 
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 
 /// Rows of a batch.
@@ -23,10 +22,15 @@ pub struct Cursor<'a> {
 impl Cursor<'_> {
     /// Starts a query with one argument, with the snapshot of the calling query.
     #[allow(unsafe_code)]
-    pub fn open<'a>(_: &'a SpiClient<'a>, query: &str, argument: Option<i32>) -> Cursor<'a> {
+    pub fn open<'a>(
+        _: &'a SpiClient<'a>,
+        query: &str,
+        argument_type: pg_sys::Oid,
+        argument: Option<pg_sys::Datum>,
+    ) -> Cursor<'a> {
         let query = CString::new(query).expect("SQL has no zero bytes");
-        let mut types = [pg_sys::INT4OID];
-        let mut values = [argument.into_datum().unwrap_or(pg_sys::Datum::null())];
+        let mut types = [argument_type];
+        let mut values = [argument.unwrap_or(pg_sys::Datum::null())];
         let nulls = [if argument.is_some() { b' ' } else { b'n' }];
         // SAFETY: the SPI is connected as long as the client lives; the arrays have one element,
         // for the one argument, and are copied. Code that runs between two batches can find the

@@ -1,6 +1,54 @@
-//! A jsonb object of strings, made without parsing JSON.
+//! jsonb: an object of strings, made without parsing JSON, and arguments as text.
 
+use std::ffi::CStr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::nullable::Nullable;
 use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// A `jsonb` as PostgreSQL writes it. pgrx's own type parses it, and raises an error for what is
+/// nested deeper than its parser goes.
+#[derive(Clone, Copy)]
+pub struct JsonbText<'a>(pub &'a str);
+
+pgrx::impl_sql_translatable!(JsonbText<'_>, "jsonb");
+
+// SAFETY: the type is declared as `jsonb` to SQL, so PostgreSQL passes nothing else.
+#[allow(unsafe_code)]
+unsafe impl<'fcx> ArgAbi<'fcx> for JsonbText<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller's terms are the same.
+        unsafe { Self::unbox_nullable_arg(arg) }
+            .into_option()
+            .unwrap_or(JsonbText("null"))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: the argument is a jsonb or NULL; its text lives as long as the call.
+        unsafe { arg.unbox_arg_using_from_datum::<JsonbText>() }.into()
+    }
+}
+
+impl FromDatum for JsonbText<'_> {
+    #[allow(unsafe_code)]
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _: pg_sys::Oid,
+    ) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the Datum is a jsonb, as the caller says. Output functions return a NUL-terminated
+        // string in the current memory context, in the encoding of the database, which is UTF-8.
+        let text = unsafe {
+            let text = pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), datum);
+            CStr::from_ptr(text)
+        };
+        Some(JsonbText(text.to_str().unwrap_or_default()))
+    }
+}
 
 /// The object, in the current memory context. Of equal names one stays.
 #[allow(unsafe_code)]

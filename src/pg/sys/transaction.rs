@@ -1,6 +1,6 @@
 //! Database transactions: those of a background worker, and what runs when one ends.
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_void};
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys;
@@ -53,6 +53,18 @@ fn activity(state: pg_sys::BackendState::Type) {
 pub fn start() -> Timestamp {
     // SAFETY: reads a variable.
     Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// Refuses what writes in a read-only transaction and during recovery, in PostgreSQL's words.
+/// `command` is what was called: `report_lead()`.
+#[allow(unsafe_code)]
+pub fn check_may_write(command: &str) {
+    let command = CString::new(command).unwrap_or_default();
+    // SAFETY: the name is NUL-terminated; an error is raised through pgrx's guard.
+    unsafe {
+        pg_sys::PreventCommandDuringRecovery(command.as_ptr());
+        pg_sys::PreventCommandIfReadOnly(command.as_ptr());
+    }
 }
 
 /// How a database transaction ends.

@@ -19,7 +19,7 @@ use super::row::{ReadColumns, Row};
 use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, UNREAD, is_organic};
 use crate::mapping::{ParameterNames, Piece};
-use crate::network::{MAX_URL, Server};
+use crate::network::Server;
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue::{self, NewCallback};
 use crate::pg::server;
@@ -27,10 +27,6 @@ use crate::pg::settings::{self, OnInvalidRow};
 use crate::pg::sys::invalidation::Dependencies;
 use crate::pg::sys::user;
 use crate::problem::Problem;
-
-/// Bytes of each value that a parked callback keeps: more than any request has, and fewer than
-/// jsonb refuses.
-const MAX_PARKED_VALUE: usize = MAX_URL;
 
 pub struct Plan {
     action: Action,
@@ -225,15 +221,7 @@ impl Plan {
                 return Err(report_in(&definition.description(), problem));
             }
             Validation::Invalid(problem) => {
-                let reason = problem.one_line();
-                let id = enqueue(&NewCallback {
-                    parameters: &parameters.cut(MAX_PARKED_VALUE),
-                    problem: Some(&reason),
-                    ..callback
-                });
-                queue::note_parked(&definition.description(), &self.server_name, id, || {
-                    problem.without_value().one_line()
-                });
+                queue::park(&definition.description(), &callback, problem, enqueue);
             }
         }
         Ok(())

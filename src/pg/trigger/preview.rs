@@ -2,12 +2,15 @@
 //!
 //! SQL reads the rows as the user, so that privileges and row security apply. They then go the same
 //! way as in the trigger, up to the queue, but as the table's owner, whose code may run: a superuser
-//! who previews a row does not lend that code any rights.
+//! who previews a row does not lend that code any rights. A row that is not in the table, with its old
+//! one, is for the owner to preview.
 
+mod given;
 mod table_slot;
 mod when;
 
 use std::ffi::CStr;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -15,7 +18,7 @@ use pgrx::prelude::*;
 use pgrx::spi::quote_qualified_identifier;
 
 use self::table_slot::TableSlot;
-use self::when::WhenClause;
+use self::when::{SystemColumn, WhenClause};
 use super::definition::Definition;
 use super::plan::{Plan, Validation, plan_of};
 use super::row::Row;
@@ -72,12 +75,34 @@ fn no_such_trigger(name: &CStr) -> ErrorReport {
 }
 
 /// Appends what the trigger would send for the table's rows.
-#[allow(unsafe_code)]
 fn push_rows(
     definition: &Definition,
     row_limit: Option<i32>,
     result: &mut ResultSet,
 ) -> PgResult<()> {
+    let plan = usable_plan(definition)?;
+    let owner = definition.table.owner();
+    Spi::connect(|client| {
+        let limit = row_limit.into_datum();
+        let query = rows_query(definition);
+        let mut cursor = Cursor::open(client, &query, pg_sys::INT4OID, limit);
+        let mut preview = user::run_restricted_as(owner, || Preview::new(definition, plan));
+        let mut push_all = |batch: &Batch| {
+            user::run_restricted_as(owner, || {
+                for row in 0..batch.len() {
+                    pg_sys::check_for_interrupts!();
+                    preview.push(batch, row, result);
+                }
+            });
+        };
+        while cursor.batch(&mut push_all).is_some() {}
+        cursor.close();
+    });
+    Ok(())
+}
+
+/// The trigger's plan, if it can fire at all and the current user may use its server.
+fn usable_plan(definition: &Definition) -> PgResult<Rc<Plan>> {
     let server = definition.trigger.arguments().into_iter().next();
     // Any other problem of the server is shown with every row.
     match server::find(server.as_deref()) {
@@ -87,41 +112,63 @@ fn push_rows(
     definition
         .check_timing()
         .map_err(|problem| report_in(&definition.description(), problem))?;
-    let plan = plan_of(definition);
-    let owner = definition.table.owner();
-    let memory = OwnedContext::of_subtransaction(c"s2s preview");
-    Spi::connect(|client| {
-        let mut cursor = Cursor::open(client, &rows_query(definition), row_limit);
-        let mut slot = TableSlot::new(&definition.table);
-        let when = user::run_restricted_as(owner, || WhenClause::new(definition));
-        let mut push = |batch: &Batch, row: usize| {
-            // SAFETY: the batch holds rows of the query. What is allocated for a row is not used
-            // after it is pushed, which copies it; it has the types of the function's columns.
-            unsafe {
-                slot.store(batch, row);
-                run_and_reset(memory.value(), || {
-                    let (url, problem) = match &when {
-                        Err(column) => (None, Some(column.to_string())),
-                        Ok(when) if !when.is_true(slot.as_ptr()) => (None, None),
-                        Ok(_) => url_or_problem(&plan, &Row::new(slot.as_ptr(), plan.columns())),
-                    };
-                    let json = slot.jsonb();
-                    result.push([Some(json), url.into_datum(), problem.into_datum()]);
-                });
-            }
-        };
-        let mut push_all = |batch: &Batch| {
-            user::run_restricted_as(owner, || {
-                for row in 0..batch.len() {
-                    pg_sys::check_for_interrupts!();
-                    push(batch, row);
-                }
+    Ok(plan_of(definition))
+}
+
+/// What shows a trigger's rows, as the table's owner.
+struct Preview {
+    plan: Rc<Plan>,
+    when: Result<WhenClause, SystemColumn>,
+    new: TableSlot,
+    /// Reset for each row.
+    memory: OwnedContext,
+}
+
+#[allow(unsafe_code)]
+impl Preview {
+    /// Made in the current memory context, which it must not outlive.
+    fn new(definition: &Definition, plan: Rc<Plan>) -> Preview {
+        Preview {
+            plan,
+            when: WhenClause::new(definition),
+            new: TableSlot::new(&definition.table),
+            memory: OwnedContext::of_subtransaction(c"s2s preview"),
+        }
+    }
+
+    /// Lets OLD in WHEN be a row of a batch, as long as both live.
+    fn set_old(&mut self, slot: &mut TableSlot, batch: &Batch, row: usize) {
+        // SAFETY: the batch holds rows of the query.
+        unsafe { slot.store(batch, row) };
+        if let Ok(when) = &mut self.when {
+            // SAFETY: the slot is one of the trigger's table.
+            unsafe { when.set_old(slot.as_ptr()) };
+        }
+    }
+
+    /// Appends what the trigger would send for a row of a batch.
+    fn push(&mut self, batch: &Batch, row: usize, result: &mut ResultSet) {
+        let Preview {
+            plan,
+            when,
+            new,
+            memory,
+        } = self;
+        // SAFETY: the batch holds rows of the query. What is allocated for a row is not used after it
+        // is pushed, which copies it; it has the types of the function's columns.
+        unsafe {
+            new.store(batch, row);
+            run_and_reset(memory.value(), || {
+                let (url, problem) = match when {
+                    Err(column) => (None, Some(column.to_string())),
+                    Ok(when) if !when.is_true(new.as_ptr()) => (None, None),
+                    Ok(_) => url_or_problem(plan, &Row::new(new.as_ptr(), plan.columns())),
+                };
+                let json = new.jsonb();
+                result.push([Some(json), url.into_datum(), problem.into_datum()]);
             });
-        };
-        while cursor.batch(&mut push_all).is_some() {}
-        cursor.close();
-    });
-    Ok(())
+        }
+    }
 }
 
 /// Reads the first `$1` rows of a trigger's table: the OID of the table that each is in, and its
@@ -134,6 +181,14 @@ fn rows_query(definition: &Definition) -> String {
         false => "only ",
     };
     format!("select r.tableoid, r.* from {only}{table} as r limit $1")
+}
+
+/// Makes rows of a trigger's table from the JSON objects in `$1`, in their order; without the OID of
+/// the table that each is in.
+fn given_query(definition: &Definition) -> String {
+    let table = definition.table;
+    let table = quote_qualified_identifier(table.schema_name(), table.name());
+    format!("select null::oid, r.* from jsonb_populate_recordset(null::{table}, $1) as r")
 }
 
 /// The URL, or the problem; neither if nothing would be queued.

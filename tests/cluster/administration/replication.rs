@@ -1,5 +1,7 @@
 //! Copies of a database: a standby, and subscribers to its tables.
 
+use postgres::Client;
+
 use crate::shop::{PATIENCE, Shop, cluster};
 use crate::support::wait_for;
 
@@ -36,6 +38,86 @@ fn a_worker_does_not_run_on_a_standby_and_starts_when_it_is_promoted() {
         .expect("a primary");
     shop.receiver.wait_for(1, PATIENCE);
     assert_eq!(shop.received(), [1]);
+}
+
+/// What writes.
+const WRITERS: [&str; 8] = [
+    "s2s.report_lead('games_nl', '1', 'c')",
+    "s2s.report_lead('games_nl', 'organic')",
+    "s2s.report_sale('games_nl', '1', 1, 'EUR', 'c')",
+    "s2s.edit_transaction('lt_eu', '1', approved => false)",
+    "s2s.linktrust_load('lt_eu', E'TransactionID\\tA\\n1\\tno\\n')",
+    "s2s.retry(1)",
+    "s2s.retry_parked()",
+    "s2s.cancel(1)",
+];
+
+/// Errors of every kind that pass through the library: its own, PostgreSQL's, and those of SQL that
+/// it runs.
+const ERRORS: [&str; 6] = [
+    "select 'a b'::s2s.click_id",
+    "select s2s.lead_url('nowhere', '1', 'c')",
+    "select s2s.sale_url('games_nl', '1', -1, 'EUR', 'c')",
+    "select * from s2s.preview('players', 'report_nobody')",
+    "select * from s2s.preview('players', 'odd_player')",
+    "select s2s.linktrust_file('lt_eu')",
+];
+
+/// The SQLSTATE and message of a statement that fails. It shows no backtrace.
+fn refusal(session: &mut Client, statement: &str) -> String {
+    let error = match session.simple_query(statement) {
+        Ok(_) => return "accepted".to_owned(),
+        Err(error) => error,
+    };
+    let error = error.as_db_error().expect("an error of the server's");
+    let detail = error.detail().unwrap_or_default();
+    assert!(!detail.contains('\n'), "{statement}: {detail}");
+    assert!(!error.message().contains('\n'), "{statement}: {error:?}");
+    format!("{}: {}", error.code().code(), error.message())
+}
+
+#[test]
+fn what_writes_refuses_read_only_transactions_and_standbys_and_shows_no_backtrace() {
+    let primary = cluster().start();
+    let mut shop = Shop::open_with(&primary, "read_only", ", paused 'true'");
+    shop.sql(
+        "create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com');
+         create trigger odd_player after insert on players for each row when (1 / (new.id - 1) > 0)
+             execute function s2s.report_lead('games_nl', 'transaction_id={id}')",
+    );
+    shop.sql("alter table players disable trigger odd_player");
+    shop.insert([1]);
+    let standby = primary.synchronous_standby();
+    shop.insert([2]);
+    let mut session = standby.connect("read_only");
+    for call in WRITERS {
+        let function = &call["s2s.".len()..call.find('(').expect("a call")];
+        let read_only = format!("begin read only; select {call}");
+        assert_eq!(
+            refusal(&mut shop.client, &read_only),
+            format!("25006: cannot execute {function}() in a read-only transaction")
+        );
+        shop.sql("rollback");
+        assert_eq!(
+            refusal(&mut session, &format!("select {call}")),
+            format!("25006: cannot execute {function}() during recovery")
+        );
+    }
+    for statement in ERRORS {
+        let of_primary = refusal(&mut shop.client, statement);
+        assert_ne!(of_primary, "accepted", "{statement}");
+        assert_eq!(refusal(&mut session, statement), of_primary, "{statement}");
+    }
+    for statement in [
+        "select s2s.wake()",
+        "select s2s.wait_until_idle('1ms')",
+        "select * from s2s.worker_status()",
+        "select * from s2s.server_status",
+        "select * from s2s.callback",
+    ] {
+        assert_eq!(refusal(&mut session, statement), "accepted", "{statement}");
+    }
+    assert_eq!(shop.number("select count(*) from s2s.queue"), 2);
 }
 
 /// A publisher and a subscriber, each a shop with a receiver of its own.

@@ -12,6 +12,36 @@ select s2s.report_lead('games_nl', '', 'c');
 select s2s.report_lead('games_nl', '1', 'a b');
 select s2s.report_lead('nowhere', '1', 'c');
 select s2s.report_lead('games_nl', '1', 'c', parameters => '{"amount": 5}');
+select s2s.sale_url('games_nl', '1', -1, 'EUR', 'c');
+select s2s.edit_transaction('games_nl', click_id => 'c', approved => false);
+select s2s.report_sale('games_nl', 'NaN', 'NaN', 'EUR', 'c');
+-- Or they are parked, if the setting was set: for a session, a function, a role or a database.
+show s2s.on_invalid_row;
+set s2s.on_invalid_row = park;
+select s2s.report_sale('games_nl', 'session', -1, 'EUR', 'c') is not null, s2s.report_sale('games_nl', 'organic', -1, 'EUR') is null;
+select s2s.report_lead('games_nl', 'unknown', 'c', parameters => '{"amount": 5}');
+select s2s.edit_transaction('games_nl', click_id => 'c', approved => false);
+set s2s.on_invalid_row = error;
+select s2s.report_sale('games_nl', '1', -1, 'EUR', 'c');
+reset s2s.on_invalid_row;
+select s2s.report_sale('games_nl', '1', -1, 'EUR', 'c');
+create function backfill() returns bigint language sql set s2s.on_invalid_row = park
+    as $$select s2s.report_sale('games_nl', 'function', 1, 'EURO', 'c')$$;
+select backfill() is not null;
+begin;
+set local s2s.on_invalid_row = park;
+select s2s.report_sale('games_nl', 'local', -1, repeat('X', 100000), 'c') is not null;
+commit;
+select s2s.report_sale('games_nl', '1', -1, 'EUR', 'c');
+select format('alter database %I set s2s.on_invalid_row = park', current_database()) \gexec
+\c
+select s2s.report_sale('games_nl', 'database', -1, 'EUR', 'c') is not null;
+select format('alter database %I reset s2s.on_invalid_row', current_database()) \gexec
+\c
+select s2s.report_sale('games_nl', '1', -1, 'EUR', 'c');
+select transaction_id, due_at, last_error from s2s.queue where due_at = 'infinity' order by id;
+delete from s2s.queue where due_at = 'infinity';
+drop function backfill();
 select count(*) from s2s.queue;
 -- EXECUTE and USAGE are granted by the DBA; the queue itself stays closed.
 create role backfill;

@@ -9,6 +9,7 @@ use crate::pg::trigger::relation::Table;
 /// Made in the current memory context, which it must not outlive.
 pub struct TableSlot {
     slot: *mut pg_sys::TupleTableSlot,
+    table: pg_sys::Oid,
     columns: Vec<Column>,
     to_jsonb: pg_sys::FmgrInfo,
 }
@@ -37,6 +38,7 @@ impl TableSlot {
         }
         TableSlot {
             slot,
+            table: table.oid(),
             columns: table.columns(),
             to_jsonb,
         }
@@ -50,7 +52,7 @@ impl TableSlot {
     ///
     /// # Safety
     ///
-    /// The columns of the batch are the OID of the row's table, and the table's columns in their
+    /// The columns of the batch are the OID of the row's table, or NULL for this one, and its columns in their
     /// order without dropped ones.
     pub unsafe fn store(&mut self, batch: &Batch, row: usize) {
         // SAFETY: the slot's arrays have an element for each column of the table.
@@ -62,8 +64,9 @@ impl TableSlot {
                     *(*self.slot).tts_isnull.add(column.index) = false;
                 }
             }
-            let table = batch.value(row, 1).map_or(0, |oid| oid.value() as u32);
-            (*self.slot).tts_tableOid = pg_sys::Oid::from(table);
+            let table = batch.value(row, 1);
+            let table = table.map(|oid| pg_sys::Oid::from(oid.value() as u32));
+            (*self.slot).tts_tableOid = table.unwrap_or(self.table);
         }
     }
 

@@ -7,8 +7,8 @@ use pgrx::pg_sys;
 
 use crate::pg::trigger::definition::Definition;
 
-/// A trigger's WHEN, prepared for execution. The OLD row is NULL in every column: a row is taken as
-/// if it had just been inserted.
+/// A trigger's WHEN, prepared for execution. Unless it is set, the OLD row is NULL in every column: a
+/// row is taken as if it had just been inserted.
 pub struct WhenClause(Option<Qual>);
 
 struct Qual {
@@ -58,6 +58,18 @@ impl WhenClause {
             let old = definition.table.new_slot();
             (*context).ecxt_innertuple = pg_sys::ExecStoreAllNullTuple(old);
             Ok(WhenClause(Some(Qual { state, executor })))
+        }
+    }
+
+    /// Sets the OLD row.
+    ///
+    /// # Safety
+    ///
+    /// As long as this is used, the slot holds a row of the trigger's table.
+    pub unsafe fn set_old(&mut self, row: *mut pg_sys::TupleTableSlot) {
+        if let Some(qual) = &self.0 {
+            // SAFETY: the executor state has the context that `new` has made.
+            unsafe { (*(*qual.executor).es_per_tuple_exprcontext).ecxt_innertuple = row };
         }
     }
 
