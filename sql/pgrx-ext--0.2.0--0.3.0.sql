@@ -101,6 +101,51 @@ comment on function s2s.retry is 'makes a callback due now, with attempts from z
 comment on function s2s.retry_parked is 'makes all parked callbacks due now, of one server or of all that the user may use; returns their number';
 comment on function s2s.cancel is 'removes a callback from the queue and records it as cancelled; false if it is not queued, or the user may not use its server';
 
+-- A server that may be broken is not said to be active.
+create or replace view s2s.server_status as
+select s.srvname::text as server,
+       w.fdwname::text as network,
+       case
+           when exists (
+               select from pg_catalog.pg_options_to_table(s.srvoptions) o
+               where o.option_name = 'paused' and o.option_value::boolean
+           ) then 'paused'
+           when occupation.is_broken then 'broken'
+           when occupation.server is null and exists (
+               select from s2s.server_occupation() o where o.server is null
+           ) then 'unknown'
+           else 'active'
+       end as state,
+       queued.waiting,
+       queued.parked,
+       queued.oldest_waiting,
+       coalesce(occupation.in_flight, 0) as in_flight,
+       lately.delivered_last_hour,
+       lately.failed_last_hour,
+       lately.median_duration,
+       lately.p99_duration
+from pg_catalog.pg_foreign_server s
+join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
+join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
+    and validator.pronamespace = 's2s'::pg_catalog.regnamespace
+left join s2s.server_occupation() occupation on occupation.server = s.oid
+cross join lateral (
+    select count(*) filter (where q.due_at < 'infinity') as waiting,
+           count(*) filter (where q.due_at = 'infinity') as parked,
+           pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
+    from s2s.queue q where q.server = s.srvname::text
+) queued
+cross join lateral (
+    select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
+           count(*) filter (where a.verdict in ('retry', 'failed')) as failed_last_hour,
+           percentile_cont(0.5) within group (order by a.duration) filter (where a.url is not null)
+               as median_duration,
+           percentile_cont(0.99) within group (order by a.duration) filter (where a.url is not null)
+               as p99_duration
+    from s2s.attempt a
+    where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
+) lately;
+
 -- Comments in plain words.
 comment on function s2s.linktrust_answer is 'the content of an answer from LinkTrust';
 comment on function s2s.preview is 'what a trigger would report for rows that exist already: the URL, or the problem, or neither if it would queue nothing; in WHEN, OLD is NULL; queues and sends nothing';
@@ -129,10 +174,10 @@ comment on column s2s.callback.transaction_id is 'transaction id of the conversi
 comment on column s2s.callback.parameters is 'all other parameters, while it is queued';
 comment on column s2s.callback.held_by is 'the earlier callback of the same transaction id that it waits for';
 comment on column s2s.callback.attempts is 'number of attempts so far';
-comment on function s2s.server_occupation is 'requests in flight and breaker state of each server, as the worker last reported them';
+comment on function s2s.server_occupation is 'requests in flight and breaker state of each server that is broken or busy, as the worker last reported them; a row without server if not all that are broken are shown';
 comment on view s2s.server_status is 'state and load of every foreign server of an affiliate network, one row each';
 comment on column s2s.server_status.network is 'its network: the foreign-data wrapper';
-comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its ca_file cannot be read';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its ca_file cannot be read; unknown if more than 64 are broken';
 comment on column s2s.server_status.waiting is 'callbacks queued and not parked';
 comment on column s2s.server_status.parked is 'callbacks parked until s2s.retry() or s2s.cancel()';
 comment on column s2s.server_status.oldest_waiting is 'age of the oldest callback that is queued and not parked';
