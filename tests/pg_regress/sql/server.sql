@@ -1,5 +1,5 @@
 -- Servers: options checked at CREATE and ALTER, rights by USAGE.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 \pset format unaligned
 \pset tuples_only on
 select refusal('create server bad foreign data wrapper tradetracker');
@@ -52,7 +52,7 @@ grant usage on foreign data wrapper tradetracker to merchant;
 set role merchant;
 select s2s.lead_url('games_nl', '1', 'c');
 create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2', ca_file '/etc/passwd');
-create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2', click_ids 'any');
 reset role;
 drop server own, games_nl, elsewhere;
 drop foreign data wrapper other;
@@ -62,7 +62,7 @@ drop role merchant;
 -- An unknown name: the nearest of our networks' servers. What a hint says can be run as it stands.
 create foreign data wrapper elsewhere;
 create server "My Srvw" foreign data wrapper elsewhere;
-create server "My Srv" foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+create server "My Srv" foreign data wrapper tradetracker options (campaign_id '1', product_id '2', click_ids 'any');
 \pset format unaligned
 \pset tuples_only on
 select refusal(format('select s2s.lead_url(%L, ''1'', ''c'')', name)) from unnest(array['My Srvv', 'my srv', 'My Srvw', 'games', '']) name;
