@@ -719,7 +719,7 @@ create function s2s.server_occupation()
     returns table (server oid, in_flight integer, is_broken boolean)
     language c volatile strict parallel unsafe
     as 'MODULE_PATHNAME', 'server_occupation_wrapper';
-comment on function s2s.server_occupation is 'requests in flight and breaker state of each server, as the worker last reported them';
+comment on function s2s.server_occupation is 'requests in flight and breaker state of each server that is broken or busy, as the worker last reported them; a row without server if not all that are broken are shown';
 
 create function s2s.server_problem(server text) returns text
     language c volatile strict parallel unsafe
@@ -735,6 +735,9 @@ select s.srvname::text as server,
                where o.option_name = 'paused' and o.option_value::boolean
            ) then 'paused'
            when occupation.is_broken or own.problem is not null then 'broken'
+           when occupation.server is null and exists (
+               select from s2s.server_occupation() o where o.server is null
+           ) then 'unknown'
            else 'active'
        end as state,
        queued.waiting,
@@ -775,7 +778,7 @@ cross join lateral (
 comment on view s2s.server_status is 'state and load of every foreign server of an affiliate network, one row each';
 comment on column s2s.server_status.server is 'the foreign server';
 comment on column s2s.server_status.network is 'its network: the foreign-data wrapper';
-comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its options or its ca_file cannot be used';
+comment on column s2s.server_status.state is 'active, paused, or broken: after failures in a row it is only probed, or its options or its ca_file cannot be used; unknown if more than 64 are broken';
 comment on column s2s.server_status.waiting is 'callbacks queued and not parked';
 comment on column s2s.server_status.parked is 'callbacks parked until s2s.retry() or s2s.cancel()';
 comment on column s2s.server_status.oldest_waiting is 'age of the oldest callback that is queued and not parked';

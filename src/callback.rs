@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use crate::click_id::ClickId;
+use crate::click_id::{ClickId, Form};
 use crate::problem::{Class, Problem, Quoted};
 
 mod conversion;
@@ -150,6 +150,15 @@ impl<'a> Parameters<'a> {
         )
     }
 
+    /// The same with another text of a parameter.
+    pub fn replaced(&self, name: &str, text: &str) -> Parameters<'_> {
+        let texts = self.iter().map(|(known, kept)| match known == name {
+            true => (known, Cow::Owned(text.to_owned())),
+            false => (known, Cow::Borrowed(kept)),
+        });
+        texts.collect()
+    }
+
     /// Names and texts in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
@@ -176,10 +185,32 @@ pub fn missing(parameter: &str) -> Problem {
 
 /// Reads the parameter `click_id`.
 fn click_id(text: &str) -> Result<ClickId<'_>, Problem> {
-    ClickId::parse(text).map_err(|problem| Problem {
+    ClickId::parse(text).map_err(|problem| bad_click_id(text, problem))
+}
+
+/// The problem of a parameter `click_id` that is none.
+fn bad_click_id(text: &str, problem: Problem) -> Problem {
+    Problem {
         detail: problem.detail,
         hint: problem.hint,
         ..Problem::invalid("click_id", text)
+    }
+}
+
+/// The parameters with the click id, if there is one, as a network whose ids have a form wants it;
+/// refuses one of another form.
+pub fn with_own_click_id<'a>(
+    parameters: &'a Parameters<'a>,
+    form: Form,
+) -> Result<Cow<'a, Parameters<'a>>, Problem> {
+    let text = parameters.get("click_id");
+    if text.is_empty() {
+        return Ok(Cow::Borrowed(parameters));
+    }
+    let id = ClickId::parse_own(text, form).map_err(|problem| bad_click_id(text, problem))?;
+    Ok(match id.as_str() == text {
+        true => Cow::Borrowed(parameters),
+        false => Cow::Owned(parameters.replaced("click_id", id.as_str())),
     })
 }
 

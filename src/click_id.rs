@@ -31,6 +31,8 @@ pub const MAX_LENGTH: usize = 512;
 
 /// The longest text that a click id is decoded from: each byte may be an escape.
 const MAX_ENCODED_LENGTH: usize = 3 * MAX_LENGTH;
+/// How often a click id is decoded at most: each redirect on the way to the shop may encode it.
+const MAX_ENCODINGS: usize = 4;
 
 /// The longest id that the form `linktrust` accepts, in bytes.
 const MAX_LINKTRUST_LENGTH: usize = 128;
@@ -106,6 +108,33 @@ impl<'a> ClickId<'a> {
         let value = url::query_parameter(url, parameter).ok()??;
         let id = ClickId::parse(&value).ok()?;
         Some(ClickId(id.0.into_owned().into()))
+    }
+
+    /// Validates a click id that a server of the network `form` is to be sent. One of TradeTracker's
+    /// is decoded as often as it was encoded.
+    ///
+    /// ```
+    /// use pgrx_ext::click_id::{ClickId, Form};
+    /// let twice = "0%253A%253A12345%253A%253Areference%253A%253A%253A%253A1405418672";
+    /// let id = ClickId::parse_own(twice, Form::TradeTracker).unwrap();
+    /// assert_eq!(id.as_str(), "0::12345::reference::::1405418672");
+    /// ```
+    pub fn parse_own(text: &'a str, form: Form) -> Result<ClickId<'a>, Problem> {
+        let is_encoded = text.contains('%') && TradeTrackerId::split(text).is_err();
+        if form == Form::TradeTracker && is_encoded {
+            let mut decoded = text.to_owned();
+            for _ in 0..MAX_ENCODINGS {
+                let Some(once) = url::decode_if_valid(&decoded) else {
+                    break;
+                };
+                decoded = once.into_owned();
+                if TradeTrackerId::split(&decoded).is_ok() {
+                    check_any(&decoded, text)?;
+                    return Ok(ClickId(Cow::Owned(decoded)));
+                }
+            }
+        }
+        ClickId::parse_as(text, form)
     }
 
     /// The problem of bytes that are not UTF-8.

@@ -3,9 +3,10 @@
 //! ```text
 //! argument  = parameter "=" *( text | "{" column "}" | "{{" | "}}" )
 //! parameter = a name that the server's network knows
+//! column    = a name without braces | any name between quotes, those in it doubled
 //! ```
 //! `{column}` stands for the column's value as text, the empty text for NULL; `{{` and `}}` stand
-//! for braces.
+//! for braces. A column whose name has braces is quoted as in SQL: `{"a{b}"}`.
 //! `description` sets `description_merchant` and `description_affiliate`. `organic=true` is no parameter:
 //! it says that an edit is for rows without a click id, too.
 
@@ -14,6 +15,9 @@ use crate::callback::edit::{CHANGES, IDENTIFICATIONS, boolean};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 
 pub mod object;
+mod value;
+
+pub use value::{Piece, Value};
 
 /// Trigger arguments after the server's name, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,17 +46,13 @@ struct Unread {
     parameter: Option<String>,
 }
 
-/// A text with placeholders for columns; without any piece it is always empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value(Vec<Piece>);
-
-/// A part of a [`Value`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Stands for itself.
-    Text(String),
-    /// Stands for the value of a column.
-    Column(String),
+/// What a column's values are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Click ids.
+    ClickId,
+    /// Amounts.
+    Amount,
 }
 
 /// The names of the parameters that an action of a network has.
@@ -306,6 +306,36 @@ impl Mapping {
         }
     }
 
+    /// Refuses a click id that is the same in every row. Triggers of earlier versions may have one.
+    pub fn check_click_id(&self) -> Result<(), Problem> {
+        let click_ids = self.parameters.iter().filter(|it| it.name == "click_id");
+        for Parameter {
+            value, argument, ..
+        } in click_ids
+        {
+            if !value.is_empty() && value.columns().next().is_none() {
+                return Err(Problem::invalid("trigger argument", argument)
+                    .detail("Every row would have the same click id.")
+                    .hint("Write for example click_id={click_id}, where click_id is a column."));
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns that are the click id by themselves, and those that an amount is made of, with the
+    /// arguments that name them.
+    pub fn typed_columns(&self) -> impl Iterator<Item = (Wanted, &str, &str)> {
+        self.parameters.iter().flat_map(|parameter| {
+            let wanted = match (parameter.name.as_str(), parameter.value.pieces()) {
+                ("click_id", [_]) => Some(Wanted::ClickId),
+                ("amount" | "affiliate_payout" | "merchant_payout", _) => Some(Wanted::Amount),
+                _ => None,
+            };
+            let columns = parameter.value.columns();
+            columns.filter_map(move |column| Some((wanted?, column, parameter.argument.as_str())))
+        })
+    }
+
     /// Refuses a value that is the same for every row and that `check` refuses.
     pub fn check_constants(
         &self,
@@ -324,7 +354,7 @@ impl Mapping {
         if !self.mentions("click_id") {
             self.parameters.push(Parameter {
                 name: "click_id".to_owned(),
-                value: Value(vec![Piece::Column(column.to_owned())]),
+                value: Value::of_column(column),
                 argument: format!("click_id={{{column}}}"),
             });
         }
@@ -359,64 +389,6 @@ impl Mapping {
             columns.map(|column| (column, parameter.argument.as_str()))
         });
         named.chain(self.condition().map(|column| (column, ORGANIC)))
-    }
-}
-
-impl Value {
-    fn parse(argument: &str, text: &str) -> Result<Value, Problem> {
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, from_brace) = rest.split_at(at);
-            literal.push_str(before);
-            if let Some(after) = from_brace.strip_prefix("{{") {
-                literal.push('{');
-                rest = after;
-            } else if let Some(after) = from_brace.strip_prefix("}}") {
-                literal.push('}');
-                rest = after;
-            } else {
-                let (column, after) = from_brace
-                    .strip_prefix('{')
-                    .and_then(|inner| inner.split_once('}'))
-                    .filter(|(column, _)| !column.is_empty() && !column.contains('{'))
-                    .ok_or_else(|| {
-                        let at = argument.len() - from_brace.len() + 1;
-                        Problem::invalid("trigger argument", argument)
-                            .detail(format!(
-                                "The brace at byte {at} does not belong to a placeholder."
-                            ))
-                            .hint("Write {column} for a column's value, {{ or }} for a brace.")
-                    })?;
-                if !literal.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                }
-                pieces.push(Piece::Column(column.to_owned()));
-                rest = after;
-            }
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
-        }
-        Ok(Value(pieces))
-    }
-
-    /// The parts, in order.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.0
-    }
-
-    fn columns(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|piece| match piece {
-            Piece::Column(column) => Some(column.as_str()),
-            Piece::Text(_) => None,
-        })
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

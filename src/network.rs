@@ -8,6 +8,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::callback::{Action, Parameters};
+use crate::click_id::Form;
 use crate::delivery::{Answer, Verdict};
 use crate::mapping::{Mapping, ParameterNames};
 use crate::problem::{Class, Problem, Quoted, list};
@@ -34,6 +35,8 @@ pub struct Network {
     pub name: &'static str,
     /// The options of a server that are the network's own.
     pub options: &'static [&'static str],
+    /// The form of its click ids, if they have one.
+    pub click_ids: Option<Form>,
     /// Whether its servers want a password, which is an option of user mappings.
     pub wants_password: bool,
     /// The actions it knows, with their parameters.
@@ -54,6 +57,11 @@ impl PartialEq for Network {
 pub trait Account: Any + fmt::Debug + Send + Sync {
     /// The network that the account is at.
     fn network(&self) -> &'static Network;
+
+    /// Refuses options that servers made by earlier versions may have and new ones may not.
+    fn check_new(&self, _options: &Options) -> Result<(), Problem> {
+        Ok(())
+    }
 
     /// The parameters of an action, or an error if the account does not have the action.
     fn parameter_names(&self, action: Action) -> Result<ParameterNames, Problem> {

@@ -151,12 +151,18 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// The candidate that is most like `name`, if one is close enough for a typing mistake.
+/// The candidate that is most like `name` in any case, if one is close enough for a typing mistake.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(1);
+    let name = name.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
+        .map(|candidate| {
+            (
+                strsim::osa_distance(&name, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= most)
         .min()
         .map(|(_, candidate)| candidate)
@@ -228,5 +234,7 @@ mod tests {
         assert_eq!(nearest("totl", names), Some("total"));
         assert_eq!(nearest("currnecy", names), Some("currency"));
         assert_eq!(nearest("voucher", names), None);
+        assert_eq!(nearest("ID", names), Some("id"));
+        assert_eq!(nearest("tt_nl", ["games", "TT_NL"]), Some("TT_NL"));
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::{Display, Write};
 use ::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::problem::{Class, Problem};
+use crate::problem::{Class, Problem, Quoted};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -54,7 +54,9 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
             }
             None => "The decoded bytes are not valid UTF-8.".to_owned(),
         };
-        Problem::new(Class::InvalidParameter, "invalid percent-encoding").detail(detail)
+        Problem::new(Class::InvalidParameter, "invalid percent-encoding")
+            .detail(detail)
+            .hint("Give text that was percent-encoded as UTF-8; a percent sign is \"%25\".")
     })
 }
 
@@ -187,8 +189,15 @@ impl BaseUrl {
         let fail = |detail: &str| {
             Err(Problem::invalid(what, &without_secrets(text))
                 .detail(detail)
-                .hint("Give scheme, host and path, as in \"https://ts.tradetracker.net/\"."))
+                .hint(
+                    "Give scheme, host and path alone, as in \"https://track.example.com/path\".",
+                ))
         };
+        if text.contains(' ')
+            && let Some(problem) = foreign_host(what, text)
+        {
+            return Err(problem);
+        }
         if let Some(at) = text.bytes().position(|byte| !byte.is_ascii_graphic()) {
             let at = at + 1;
             return fail(&format!(
@@ -237,6 +246,20 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Refuses a URL that is a manual's example, or a template where none can be.
+    pub fn check_new(&self, what: &str) -> Result<(), Problem> {
+        let url = self.as_str();
+        if let Some(problem) = foreign_host(what, url) {
+            return Err(problem);
+        }
+        match url.find(['{', '}']) {
+            Some(at) => Err(Problem::invalid(what, url)
+                .detail(format!("The brace at byte {} is no placeholder: the network's parameters are added to this URL.", at + 1))
+                .hint("Give scheme, host and path alone.")),
+            None => Ok(()),
+        }
+    }
+
     /// The URL of a page below this one; this one if it is that page.
     pub fn page(self, name: &str) -> BaseUrl {
         let url = self.as_str();
@@ -272,6 +295,23 @@ pub fn without_secrets(url: &str) -> String {
         Some(mark) => format!("{start}{mark}…"),
         None => start.into_owned(),
     }
+}
+
+/// The problem of `what` if its host is in brackets and no IPv6 address: manuals write so where one's own
+/// host belongs.
+pub(crate) fn foreign_host(what: &str, url: &str) -> Option<Problem> {
+    let (_, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#', '{']).unwrap_or(rest.len());
+    let (host, _) = rest[..end].strip_prefix('[')?.split_once(']')?;
+    host.parse::<std::net::Ipv6Addr>().is_err().then(|| {
+        let host = format!("[{host}]");
+        Problem::invalid(what, &without_secrets(url))
+            .detail(format!(
+                "{} is what the network's manual writes for the host of your own account.",
+                Quoted(&host)
+            ))
+            .hint("Write your host without brackets, as in \"https://track.example.com/path\".")
+    })
 }
 
 fn without_user(url: &str) -> Cow<'_, str> {

@@ -47,10 +47,17 @@ pub(crate) fn currency(parameter: &str, text: &str) -> Result<Currency, Problem>
     let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
     code.map(|code| code.map(|letter| letter.to_ascii_uppercase()))
         .and_then(|code| CURRENCIES.get(&code).copied())
-        .ok_or_else(|| {
+        .ok_or("It is not a currency code of ISO 4217.")
+        .and_then(|currency| match currency.is_special() {
+            false => Ok(currency),
+            true => Err(
+                "ISO 4217 has this code for what is no currency: tests, metals, units of account.",
+            ),
+        })
+        .map_err(|detail| {
             Problem::invalid(parameter, text)
-                .detail("It is not a currency code of ISO 4217.")
-                .hint("Give three letters, as in EUR.")
+                .detail(detail)
+                .hint("Give the three letters of a currency, as in EUR.")
         })
 }
 
@@ -286,6 +293,17 @@ mod tests {
                 "It is not a currency code of ISO 4217.",
                 "{text}"
             );
+        }
+        for text in ["XXX", "xts", "XAU", "XDR", "XBA", "XUA"] {
+            let problem = currency("currency", text).unwrap_err();
+            assert_eq!(
+                problem.detail.unwrap(),
+                "ISO 4217 has this code for what is no currency: tests, metals, units of account.",
+                "{text}"
+            );
+        }
+        for text in ["XAF", "XOF", "XPF", "XCD", "XCG"] {
+            assert_eq!(currency("currency", text).unwrap().code(), text);
         }
     }
 

@@ -53,6 +53,29 @@ pub struct Occupation {
     pub is_broken: bool,
 }
 
+impl Occupation {
+    /// That of a server to which nothing is on its way.
+    pub const AT_REST: Occupation = Occupation {
+        in_flight: 0,
+        is_broken: false,
+    };
+}
+
+/// The occupations to show where there is room for so many: broken servers first, then busy ones, and
+/// whether broken ones are left out. Those that are neither need not be shown.
+pub fn worth_showing<S>(
+    occupations: impl Iterator<Item = (S, Occupation)>,
+    room: usize,
+) -> (Vec<(S, Occupation)>, bool) {
+    let mut shown: Vec<_> = occupations
+        .filter(|(_, it)| *it != Occupation::AT_REST)
+        .collect();
+    shown.sort_by_key(|(_, it)| !it.is_broken);
+    let is_cut = shown.get(room).is_some_and(|(_, it)| it.is_broken);
+    shown.truncate(room);
+    (shown, is_cut)
+}
+
 impl Scheduler {
     /// A scheduler for a pool of so many threads.
     pub fn new(threads: usize) -> Scheduler {

@@ -145,6 +145,71 @@ fn description_sets_both() {
 }
 
 #[test]
+fn a_column_whose_name_has_braces_is_quoted() {
+    for (argument, column, rest) in [
+        (r#"x={"a{b}"}"#, "a{b}", ""),
+        (r#"x={"}"}}}"#, "}", "}"),
+        (r#"x={"{{"}"#, "{{", ""),
+        (r#"x={"say ""hi"""}"#, "say \"hi\"", ""),
+        (r#"x={{{"id"}}}"#, "id", "}"),
+        (r#"x={{{id}}}"#, "id", "}"),
+    ] {
+        let mapping = Mapping::parse([argument], ParameterNames::ANY).unwrap();
+        let (_, value) = mapping.parameters().next().unwrap();
+        let columns: Vec<_> = value.columns().collect();
+        assert_eq!(columns, [column], "{argument}");
+        let last = match value.pieces().last() {
+            Some(Piece::Text(text)) => text,
+            _ => "",
+        };
+        assert_eq!(last, rest, "{argument}");
+    }
+    for argument in [r#"x={""}"#, r#"x={"a}"#, r#"x={"a"b}"#, r#"x={"a": {id}}"#] {
+        let problem = Mapping::parse([argument], ParameterNames::ANY).unwrap_err();
+        assert_eq!(
+            problem.detail.unwrap(),
+            "The brace at byte 3 does not belong to a placeholder.",
+            "{argument}"
+        );
+    }
+}
+
+#[test]
+fn a_click_id_is_not_the_same_in_every_row() {
+    let check = |argument| {
+        Mapping::parse([argument], ParameterNames::ANY)
+            .unwrap()
+            .check_click_id()
+    };
+    for argument in ["click_id=0::1::a::::1405418672", "click_id={{click_id}}"] {
+        assert_eq!(
+            check(argument).unwrap_err().one_line(),
+            format!(
+                "invalid trigger argument: \"{argument}\": Every row would have the same click id."
+            )
+        );
+    }
+    for argument in ["click_id=", "click_id={c}", "click_id=a-{c}", "source=a"] {
+        assert_eq!(check(argument), Ok(()), "{argument}");
+    }
+}
+
+#[test]
+fn columns_with_wanted_types_are_known() {
+    let arguments = ["click_id={c}", "amount={a}.{b}", "voucher_code={v}"];
+    let mapping = Mapping::parse(arguments, ParameterNames::ANY).unwrap();
+    let typed: Vec<_> = mapping.typed_columns().collect();
+    assert_eq!(
+        typed,
+        [
+            (Wanted::ClickId, "c", arguments[0]),
+            (Wanted::Amount, "a", arguments[1]),
+            (Wanted::Amount, "b", arguments[1]),
+        ]
+    );
+}
+
+#[test]
 fn mistakes_are_named() {
     for (arguments, message, hint) in [
         (
@@ -155,17 +220,17 @@ fn mistakes_are_named() {
         (
             &["transaction_id={id"],
             "invalid trigger argument: \"transaction_id={id\"",
-            "Write {column} for a column's value, {{ or }} for a brace.",
+            "Write {column} for a column's value, {\"column\"} if its name has braces, {{ or }} for a brace.",
         ),
         (
             &["transaction_id=id}"],
             "invalid trigger argument: \"transaction_id=id}\"",
-            "Write {column} for a column's value, {{ or }} for a brace.",
+            "Write {column} for a column's value, {\"column\"} if its name has braces, {{ or }} for a brace.",
         ),
         (
             &["transaction_id={}"],
             "invalid trigger argument: \"transaction_id={}\"",
-            "Write {column} for a column's value, {{ or }} for a brace.",
+            "Write {column} for a column's value, {\"column\"} if its name has braces, {{ or }} for a brace.",
         ),
         (
             &["transaction_id=ORDER_ID"],

@@ -10,10 +10,11 @@
 //! The password is no part of what [`EditPage::edit_url`] builds: it is added by
 //! [`EditPage::url_as_sent`] when the request is sent.
 
-use super::options::Options;
+use super::options::{Options, value_of};
 use super::secret::Secret;
 use super::{Account, Network, judge_by_status};
 use crate::callback::{Action, Edit, Identification, Parameters, PositiveId};
+use crate::click_id::Form;
 use crate::delivery::{Answer, Verdict};
 use crate::mapping::{self, Mapping, ParameterNames, missing_argument};
 use crate::problem::Problem;
@@ -27,7 +28,8 @@ use answer::TransactionAnswer;
 /// The network.
 pub static NETWORK: Network = Network {
     name: "linktrust",
-    options: &["url", "campaign_id"],
+    options: &["url", "campaign_id", "click_ids"],
+    click_ids: Some(Form::LinkTrust),
     wants_password: true,
     actions: &[(Action::Edit, EDIT)],
     read_account: |options| Ok(Box::new(EditPage::read(options)?)),
@@ -65,6 +67,10 @@ pub struct EditPage {
 impl Account for EditPage {
     fn network(&self) -> &'static Network {
         &NETWORK
+    }
+
+    fn check_new(&self, _options: &Options) -> Result<(), Problem> {
+        self.url.check_new(&value_of("url"))
     }
 
     fn check_constant(&self, name: &str, text: &str) -> Result<(), Problem> {

@@ -11,6 +11,8 @@
 //! | `paused` | false | boolean |
 //! | `allow_http` | false | boolean |
 //! | `ca_file` | none | absolute path of a PEM file |
+//!
+//! Networks whose click ids have a form have `click_ids`, too: `own` (the default) or `any`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,10 +20,11 @@ use std::time::Duration;
 use super::Network;
 use crate::callback::PositiveId;
 use crate::callback::edit::boolean;
+use crate::click_id::Form;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
 use crate::problem::{Class, Problem, Quoted, list, nearest};
-use crate::url::BaseUrl;
+use crate::url::{BaseUrl, foreign_host};
 
 /// The options that servers of every network have.
 pub const COMMON_OPTIONS: &[&str] = &[
@@ -83,13 +86,17 @@ impl<'a> Options<'a> {
         let valid = format!("Valid options are {}.", list(network.option_names()));
         let hint = match nearest(name, network.option_names()) {
             Some(nearest) => format!("Did you mean \"{nearest}\"? {valid}"),
+            None if *name == "password" && network.wants_password => {
+                "A password is an option of a user mapping: CREATE USER MAPPING FOR PUBLIC SERVER … OPTIONS (password '…').".to_owned()
+            }
             None => valid,
         };
         let message = format!("invalid option {}", Quoted(name));
         Err(Problem::new(Class::InvalidOptionName, message).hint(hint))
     }
 
-    /// Refuses values that servers made by earlier versions may have and new ones may not.
+    /// Refuses values that servers made by earlier versions may have and new ones may not, of the
+    /// options that every network has.
     pub fn check_new(&self) -> Result<(), Problem> {
         let name = "requests_per_second";
         self.read(name, REQUESTS_PER_SECOND, |text| {
@@ -156,11 +163,24 @@ impl<'a> Options<'a> {
     ) -> Result<Option<T>, Problem> {
         let url = self.optional(name, parse)?;
         if !url.as_ref().is_none_or(is_https) && !self.request()?.allow_http {
+            if let Some(problem) = foreign_host(&value_of(name), self.text(name)) {
+                return Err(problem);
+            }
             let message = format!("option \"{name}\" is not an https URL");
             return Err(Problem::new(Class::InvalidParameter, message)
                 .hint("Use https, or set allow_http 'true' to send click ids unencrypted."));
         }
         Ok(url)
+    }
+
+    /// The form that click ids must have; `None`: any.
+    pub fn click_ids(&self) -> Result<Option<Form>, Problem> {
+        let form = self.read("click_ids", "own or any", |text| match text {
+            "own" => Some(self.network.click_ids),
+            "any" => Some(None),
+            _ => None,
+        })?;
+        Ok(form.unwrap_or(self.network.click_ids))
     }
 
     /// Whether nothing is sent.
@@ -244,7 +264,7 @@ impl<'a> Options<'a> {
 }
 
 /// How messages call an option's value.
-fn value_of(name: &str) -> String {
+pub(super) fn value_of(name: &str) -> String {
     format!("value for option \"{name}\"")
 }
 

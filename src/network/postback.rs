@@ -17,7 +17,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::options::Options;
+use super::options::{Options, value_of};
 use super::{Account, Network, judge_by_status};
 use crate::callback::edit::{is_unidentified, no_identification};
 use crate::callback::{
@@ -41,6 +41,7 @@ pub static NETWORK: Network = Network {
         "success_body",
         "failure_body",
     ],
+    click_ids: None,
     wants_password: false,
     actions: &[
         (Action::Lead, CONVERSION),
@@ -143,7 +144,7 @@ impl Templates {
         };
         template.as_ref().ok_or_else(|| {
             let option = option_of(action);
-            let message = format!("server has no option \"{option}\"");
+            let message = format!("option \"{option}\" is not set");
             Problem::new(Class::InvalidParameter, message).hint(format!(
                 "Add it, as in ALTER SERVER … OPTIONS (ADD {option} 'https://…')."
             ))
@@ -154,6 +155,34 @@ impl Templates {
 impl Account for Templates {
     fn network(&self) -> &'static Network {
         &NETWORK
+    }
+
+    fn check_new(&self, options: &Options) -> Result<(), Problem> {
+        for action in Action::ALL {
+            let Ok(template) = self.of(action) else {
+                continue;
+            };
+            let option = option_of(action);
+            let known = NETWORK.parameter_names(action)?.known;
+            let is_wanted = |name: &str| known.contains(&name) || !STANDARD.contains(&name);
+            let text = options.text(option);
+            template.check_new(&value_of(option), text, is_wanted)?;
+        }
+        for (option, pattern, detail) in [
+            ("success_body", &self.success_body, "Every body matches it."),
+            (
+                "failure_body",
+                &self.failure_body,
+                "Every body matches it: each callback would have failed.",
+            ),
+        ] {
+            if pattern.as_ref().is_some_and(|it| it.as_str().is_empty()) {
+                return Err(Problem::invalid(&value_of(option), "").detail(detail).hint(
+                    format!("Leave out {option}, or give what the network answers, such as success=true."),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn parameter_names(&self, action: Action) -> Result<ParameterNames, Problem> {

@@ -7,7 +7,8 @@ use super::options::{Options, RequestOptions};
 use super::secret::Secret;
 use super::{Account, MAX_URL, Network, checked, too_long};
 use crate::callback::edit::IDENTIFICATIONS;
-use crate::callback::{Action, Parameters, canonical};
+use crate::callback::{Action, Parameters, canonical, with_own_click_id};
+use crate::click_id::Form;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::RetryPolicy;
 use crate::delivery::{Answer, Failure, Reply, Verdict};
@@ -20,6 +21,8 @@ pub struct Server {
     /// The foreign server's name.
     pub name: String,
     account: Box<dyn Account>,
+    /// The form that click ids must have.
+    click_ids: Option<Form>,
     /// Nothing is sent.
     pub paused: bool,
     /// How much it may be sent.
@@ -43,11 +46,23 @@ impl Server {
         Ok(Server {
             name: name.to_owned(),
             account: (network.read_account)(&options)?,
+            click_ids: options.click_ids()?,
             paused,
             limits,
             request,
             retry,
         })
+    }
+
+    /// Refuses options that servers made by earlier versions may have and new ones may not: those
+    /// go on working.
+    pub fn check_new<'a>(
+        &self,
+        options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Problem> {
+        let options = Options::new(self.network(), options)?;
+        options.check_new()?;
+        self.account.check_new(&options)
     }
 
     /// The network that the account is at.
@@ -63,7 +78,34 @@ impl Server {
 
     /// The parameters of an action, or an error if the server does not have the action.
     pub fn parameter_names(&self, action: Action) -> Result<ParameterNames, Problem> {
-        self.account.parameter_names(action)
+        self.account
+            .parameter_names(action)
+            .map_err(|problem| self.named(problem))
+    }
+
+    fn named(&self, problem: Problem) -> Problem {
+        problem.within(format_args!("server {}", Quoted(&self.name)))
+    }
+
+    /// The parameters with the click id as the network wants it.
+    fn with_own_click_id<'a>(
+        &self,
+        parameters: &'a Parameters<'a>,
+    ) -> Result<Cow<'a, Parameters<'a>>, Problem> {
+        let Some(form) = self.click_ids else {
+            return Ok(Cow::Borrowed(parameters));
+        };
+        with_own_click_id(parameters, form).map_err(|problem| {
+            let remedy = format!(
+                "To send ids of any form, ALTER SERVER \"{}\" OPTIONS (ADD click_ids 'any').",
+                self.name
+            );
+            let hint = match &problem.hint {
+                Some(hint) => format!("{hint} {remedy}"),
+                None => remedy,
+            };
+            problem.hint(hint)
+        })
     }
 
     /// Refuses a mapping with which no row could be sent.
@@ -80,11 +122,14 @@ impl Server {
 
     /// The URL of a callback without the password: what is stored.
     pub fn url(&self, action: Action, parameters: &Parameters) -> Result<String, Problem> {
-        checked(self.account.url(action, parameters)?)
+        self.account.parameter_names(action)?;
+        let parameters = self.with_own_click_id(parameters)?;
+        checked(self.account.url(action, &parameters)?)
     }
 
     /// Refuses what [`Server::url`] refuses, without building the URL where that is possible.
     pub fn check_parameters(&self, action: Action, parameters: &Parameters) -> Result<(), Problem> {
+        self.account.parameter_names(action)?;
         let length = parameters.iter().map(|(_, text)| text.len()).sum();
         if length > MAX_URL {
             return Err(too_long(length));
@@ -93,7 +138,8 @@ impl Server {
         if length > MAX_URL / 4 {
             return self.url(action, parameters).map(drop);
         }
-        self.account.check_parameters(action, parameters)
+        let parameters = self.with_own_click_id(parameters)?;
+        self.account.check_parameters(action, &parameters)
     }
 
     /// The URL as sent: what [`Server::url`] built, with the password if the network wants one.

@@ -4,9 +4,10 @@
 //! their order are the manual's; `vc` is left out when there is no voucher, as in its example,
 //! and every other parameter is there even when empty.
 
-use super::options::Options;
+use super::options::{Options, value_of};
 use super::{Account, Network};
 use crate::callback::{Action, Conversion, Lead, Parameters, PositiveId, Sale};
+use crate::click_id::Form;
 use crate::mapping::ParameterNames;
 use crate::problem::Problem;
 use crate::url::{BaseUrl, UrlBuilder};
@@ -25,7 +26,9 @@ pub static NETWORK: Network = Network {
         "tracking_group_id",
         "lead_url",
         "sale_url",
+        "click_ids",
     ],
+    click_ids: Some(Form::TradeTracker),
     wants_password: false,
     actions: &[(Action::Lead, LEAD), (Action::Sale, SALE)],
     read_account: |options| Ok(Box::new(Campaign::read(options)?)),
@@ -79,6 +82,11 @@ pub struct Campaign {
 impl Account for Campaign {
     fn network(&self) -> &'static Network {
         &NETWORK
+    }
+
+    fn check_new(&self, _options: &Options) -> Result<(), Problem> {
+        self.lead_url.check_new(&value_of("lead_url"))?;
+        self.sale_url.check_new(&value_of("sale_url"))
     }
 
     fn check_constant(&self, name: &str, text: &str) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::pg::sys::session;
 use crate::problem::{Class, Problem};
 
 /// What `#[pg_extern]` functions return.
@@ -31,6 +32,18 @@ impl From<Problem> for ErrorReport {
 /// The report of a problem in something that has a name: `trigger "x": unknown parameter …`.
 pub fn report_in(name: &str, problem: Problem) -> ErrorReport {
     problem.within(name).into()
+}
+
+/// Refuses what an object of an earlier version may have and a new one may not. A dump of such an object
+/// is restored, with a warning.
+pub fn refuse_new(checked: Result<(), ErrorReport>) -> PgResult<()> {
+    match checked {
+        Err(report) if session::is_restore() => {
+            report.report(PgLogLevel::WARNING);
+            Ok(())
+        }
+        checked => checked,
+    }
 }
 
 fn sqlstate(class: Class) -> PgSqlErrorCode {

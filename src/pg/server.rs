@@ -6,10 +6,9 @@ use pgrx::prelude::*;
 use pgrx::spi::{self, quote_identifier};
 
 use crate::http::client::read_ca_file;
-use crate::network::options::Options;
 use crate::network::secret::Secret;
 use crate::network::{Network, Server, linktrust, postback, tradetracker};
-use crate::pg::error::PgResult;
+use crate::pg::error::{PgResult, refuse_new};
 use crate::pg::queue;
 use crate::pg::sys::foreign_server::{self, CalledAs, ForeignServer, is_superuser};
 use crate::problem::{Class, Problem, Quoted, list, nearest};
@@ -26,24 +25,24 @@ fn network_validator(options: Array<&str>, catalog: pg_sys::Oid, name: CalledAs)
             "Rename it: such functions are called as their network, with _validator at the end.",
         )
     })?;
-    Ok(validate(network, &options, catalog)?)
+    validate(network, &options, catalog)
 }
 
 // Up to 0.2.0 each network had a function of its own, which databases call until they are updated.
 
 #[pg_extern(sql = false)]
 fn tradetracker_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&tradetracker::NETWORK, &options, catalog)?)
+    validate(&tradetracker::NETWORK, &options, catalog)
 }
 
 #[pg_extern(sql = false)]
 fn linktrust_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&linktrust::NETWORK, &options, catalog)?)
+    validate(&linktrust::NETWORK, &options, catalog)
 }
 
 #[pg_extern(sql = false)]
 fn postback_validator(options: Array<&str>, catalog: pg_sys::Oid) -> PgResult<()> {
-    Ok(validate(&postback::NETWORK, &options, catalog)?)
+    validate(&postback::NETWORK, &options, catalog)
 }
 
 /// Checks the options of an object in `catalog`: a wrapper, server or user mapping.
@@ -51,7 +50,7 @@ fn validate(
     network: &'static Network,
     options: &Array<&str>,
     catalog: pg_sys::Oid,
-) -> Result<(), Problem> {
+) -> PgResult<()> {
     let options: Vec<(&str, &str)> = options
         .iter()
         .flatten()
@@ -60,19 +59,30 @@ fn validate(
     let object = match catalog {
         pg_sys::ForeignServerRelationId => {
             let server = Server::parse("", network, options.iter().copied())?;
-            Options::new(network, options.iter().copied())?.check_new()?;
+            let checked = server.check_new(options.iter().copied());
+            refuse_new(checked.map_err(Into::into))?;
             return match server.request.ca_file {
                 Some(_) if !is_superuser() => Err(Problem::new(
                     Class::InsufficientPrivilege,
                     "only superusers may set option \"ca_file\"",
-                )),
-                Some(path) => check_ca_file(&path),
+                )
+                .into()),
+                Some(path) => check_ca_file(&path).map_err(Into::into),
                 None => Ok(()),
             };
         }
         pg_sys::UserMappingRelationId if network.wants_password => {
             return match options.as_slice() {
-                [("password", text)] if !text.is_empty() => Secret::check_new(text),
+                [("password", "")] => Err(Problem::new(
+                    Class::InvalidParameter,
+                    "the password is empty",
+                )
+                .hint(format!(
+                    "Give the password that {} asks for: OPTIONS (password '…').",
+                    network.name
+                ))
+                .into()),
+                [("password", text)] => refuse_new(Secret::check_new(text).map_err(Into::into)),
                 _ => Err(Problem::new(
                     Class::InvalidOptionName,
                     "a user mapping has the option \"password\" and no other",
@@ -80,7 +90,8 @@ fn validate(
                 .hint(format!(
                     "Give the password that {} asks for: OPTIONS (password '…').",
                     network.name
-                ))),
+                ))
+                .into()),
             };
         }
         pg_sys::UserMappingRelationId => "user mapping",
@@ -93,7 +104,8 @@ fn validate(
             Class::InvalidOptionName,
             format!("invalid option {}", Quoted(name)),
         )
-        .detail(format!("A {object} of {} has no options.", network.name))),
+        .detail(format!("A {object} of {} has no options.", network.name))
+        .into()),
         None => Ok(()),
     }
 }
@@ -184,8 +196,10 @@ fn read_argument(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
 }
 
 fn find_argument(name: Option<&str>) -> Result<(&str, ForeignServer), Problem> {
-    let name = name
-        .ok_or_else(|| Problem::new(Class::InvalidParameter, "server is required").hint(CREATE))?;
+    let name = name.ok_or_else(|| {
+        Problem::new(Class::InvalidParameter, "server is required")
+            .hint("Give the name of a foreign server.")
+    })?;
     let Some(found) = ForeignServer::find(name) else {
         let problem = does_not_exist(name);
         // A hint: what fails here does not hide the error that it belongs to.
@@ -199,6 +213,11 @@ fn find_argument(name: Option<&str>) -> Result<(&str, ForeignServer), Problem> {
 }
 
 const CREATE: &str = "Create it with CREATE SERVER … FOREIGN DATA WRAPPER ….";
+
+/// Whether a foreign server has the name.
+pub fn exists(name: &str) -> bool {
+    ForeignServer::find(name).is_some()
+}
 
 /// The problem of a name that no foreign server has.
 pub fn does_not_exist(name: &str) -> Problem {

@@ -24,7 +24,7 @@ pub fn measure() -> Vec<Figure> {
     shop.client
         .batch_execute(
             "create server paused foreign data wrapper tradetracker options (
-                 campaign_id '1', product_id '2', paused 'true')",
+                 campaign_id '1', product_id '2', paused 'true', click_ids 'any')",
         )
         .expect("a paused server");
     let empty = rate(&mut shop);

@@ -55,7 +55,7 @@ impl<'a> Shop<'a> {
         let sql = format!(
             "create server games_nl foreign data wrapper tradetracker options (
                  campaign_id '1234', product_id '56', lead_url '{leads}', sale_url '{sales}',
-                 allow_http 'true'{options});
+                 allow_http 'true', click_ids 'any'{options});
              create table players (id bigint primary key, name text, click_id s2s.click_id);
              create trigger report_player after insert on players for each row
                  execute function s2s.report_lead(

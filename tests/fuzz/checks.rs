@@ -177,7 +177,8 @@ pub fn file(input: &[u8]) {
         Err(problem) => return check_problem(&problem),
     };
     let password = Secret::new("s3cret").unwrap();
-    let texts: Vec<&str> = given.split('\n').collect();
+    let given = given.replace("\r\n", "\n");
+    let texts: Vec<&str> = given.split(['\r', '\n']).collect();
     let mut last = 1;
     for line in lines {
         assert!(last <= line.number, "{last} {}", line.number);
@@ -242,7 +243,9 @@ fn check_mapping(given: &str, names: ParameterNames) {
     let again = Mapping::parse(arguments.iter().map(String::as_str), names);
     let again = again.unwrap_or_else(|problem| panic!("{problem}"));
     assert!(again.parameters().eq(mapping.parameters()));
-    let is_literal = |argument: &&str| !argument.starts_with("description=");
+    // One argument sets two parameters, and a column can be quoted that needs no quotes.
+    let is_literal =
+        |argument: &&str| !argument.starts_with("description=") && !argument.contains("{\"");
     for argument in given.split('\n').filter(is_literal) {
         assert!(arguments.iter().any(|written| written == argument));
     }
@@ -254,6 +257,9 @@ fn check_mapping(given: &str, names: ParameterNames) {
 fn written(piece: &Piece) -> String {
     match piece {
         Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
+        Piece::Column(column) if column.contains(['{', '}', '"']) => {
+            format!("{{\"{}\"}}", column.replace('"', "\"\""))
+        }
         Piece::Column(column) => format!("{{{column}}}"),
     }
 }

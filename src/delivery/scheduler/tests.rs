@@ -274,3 +274,23 @@ fn not_now_pauses_a_server_and_no_other() {
     assert_eq!(scheduler.next_at(now), Some(now + 60 * SECOND));
     assert_eq!(drain(&mut scheduler, now + 60 * SECOND), [8], "a probe");
 }
+
+#[test]
+fn broken_servers_are_shown_first_and_the_others_only_if_busy() {
+    let all = |broken: usize| {
+        (0..200).map(move |n| {
+            let occupation = Occupation {
+                in_flight: n % 5,
+                is_broken: n >= 200 - broken,
+            };
+            (n, occupation)
+        })
+    };
+    for (broken, is_cut) in [(0, false), (64, false), (65, true)] {
+        let (shown, cut) = worth_showing(all(broken), 64);
+        let count = shown.iter().filter(|(_, it)| it.is_broken).count();
+        assert_eq!((shown.len(), count, cut), (64, broken.min(64), is_cut));
+    }
+    let (shown, cut) = worth_showing(all(30), 190);
+    assert_eq!((shown.len(), cut), (30 + 136, false));
+}

@@ -7,12 +7,17 @@
 //! A placeholder stands for a parameter's value, percent-encoded as a part of a path or query. What
 //! networks' own templates are written with (`{{x}}`, `[=x=]`, `%x%`, `#{x}`, `${x}`) and what
 //! pages make of a copied URL (`&amp;`, `¤` for `&curren`) is refused by name, and so is all that
-//! cannot be in a URL.
+//! cannot be in a URL. New templates have a placeholder, and none of the macros of manuals.
 
 use ::http::Uri;
 
+mod leftover;
+mod macros;
+
+use leftover::{Leftover, PLACEHOLDER, leftover};
+
 use crate::problem::{Class, Problem, Quoted, list, nearest};
-use crate::url::{BaseUrl, encode, without_secrets};
+use crate::url::{BaseUrl, encode, foreign_host, without_secrets};
 
 /// A URL with placeholders, checked.
 #[derive(Debug)]
@@ -39,21 +44,22 @@ impl Template {
     pub fn parse(what: &str, text: &str) -> Result<Template, Problem> {
         let fail = |detail: String| Problem::invalid(what, &without_secrets(text)).detail(detail);
         if let Some(Leftover { detail, hint }) = leftover(text) {
-            let problem = fail(detail);
-            return Err(Problem { hint, ..problem });
+            return Err(match foreign_host(what, text) {
+                Some(problem) => problem,
+                None => fail(detail).hint(hint),
+            });
         }
-        let start = text.find("://").map_or(0, |at| at + 3);
-        let end = text[start..]
-            .find(['/', '?'])
-            .map_or(text.len(), |at| start + at);
-        let (authority, rest) = text.split_at(end);
+        let (authority, rest) = split_host(text);
+        let end = authority.len();
         if let Some(at) = authority.find(['{', '}']) {
             let at = at + 1;
             return Err(fail(format!(
                 "The brace at byte {at} is in the scheme or host, which cannot vary."
-            )));
+            ))
+            .hint("Make a server for each host."));
         }
         let base = BaseUrl::parse(what, authority).map_err(|problem| {
+            let problem = problem.value(&without_secrets(text));
             problem.hint("Give scheme, host and path, as in \"https://t.example.com/postback?cid={click_id}\".")
         })?;
         let (spans, stand_in) = spans(rest).map_err(|at| {
@@ -68,6 +74,36 @@ impl Template {
             return Err(fail("It is not a URL.".to_owned()));
         }
         Ok(Template { base, spans })
+    }
+
+    /// Refuses a new template that cannot work: `text` is what it was parsed from, and a placeholder
+    /// of it has to be `wanted`.
+    pub fn check_new(
+        &self,
+        what: &str,
+        text: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), Problem> {
+        self.base.check_new(what)?;
+        let fail = |detail: String| Problem::invalid(what, &without_secrets(text)).detail(detail);
+        let (_, rest) = split_host(text);
+        if let Some((at, found)) = macros::find(rest) {
+            let at = text.len() - rest.len() + at + 1;
+            let found = Quoted(found);
+            return Err(fail(format!(
+                "{found} at byte {at} looks like a macro of a manual, which nothing replaces."
+            ))
+            .hint(format!(
+                "{PLACEHOLDER} Percent-encode a letter of what is meant as it is."
+            )));
+        }
+        match self.parameters().any(is_wanted) {
+            true => Ok(()),
+            false => Err(
+                fail("No placeholder in it says which conversion is meant.".to_owned())
+                    .hint(PLACEHOLDER),
+            ),
+        }
     }
 
     /// The names of the placeholders, in order, each as often as it is there.
@@ -129,6 +165,15 @@ impl Template {
     }
 }
 
+/// A template's scheme and host, and the rest.
+fn split_host(text: &str) -> (&str, &str) {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..]
+        .find(['/', '?'])
+        .map_or(text.len(), |at| start + at);
+    text.split_at(end)
+}
+
 /// The problem of a placeholder without a value.
 fn missing<N: AsRef<str>, T>(parameter: &str, given: &[(N, T)]) -> Problem {
     let names = || given.iter().map(|(name, _)| name.as_ref());
@@ -139,7 +184,7 @@ fn missing<N: AsRef<str>, T>(parameter: &str, given: &[(N, T)]) -> Problem {
     });
     match nearest(parameter, names()) {
         Some(name) => problem.hint(format!("Did you mean \"{name}\"?")),
-        None => problem,
+        None => problem.hint("Give it, or take its placeholder out of the template."),
     }
 }
 
@@ -191,91 +236,6 @@ fn is_name(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_ascii_digit())
         && !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// Something that cannot be in a template.
-struct Leftover {
-    detail: String,
-    hint: Option<String>,
-}
-
-impl Leftover {
-    fn new(detail: String) -> Option<Leftover> {
-        Some(Leftover { detail, hint: None })
-    }
-
-    fn with_hint(detail: String, hint: impl Into<String>) -> Option<Leftover> {
-        let hint = Some(hint.into());
-        Some(Leftover { detail, hint })
-    }
-}
-
-const PLACEHOLDER: &str = "Write {parameter} for a parameter's value, such as {click_id}.";
-
-/// The first thing that cannot be in a template.
-fn leftover(text: &str) -> Option<Leftover> {
-    let bytes = text.as_bytes();
-    let mut index = 0;
-    while index < bytes.len() {
-        let rest = &bytes[index..];
-        let at = index + 1;
-        let other_syntax = |written| {
-            let detail =
-                format!("At byte {at} there is a placeholder of another syntax: {written}.");
-            Leftover::with_hint(detail, PLACEHOLDER)
-        };
-        match rest {
-            [b'{', b'{', ..] | [b'}', b'}', ..] => return other_syntax("{{x}}"),
-            [b'[', b'=', ..] | [b'=', b']', ..] => return other_syntax("[=x=]"),
-            [b'#', b'{', ..] => return other_syntax("#{x}"),
-            [b'$', b'{', ..] => return other_syntax("${x}"),
-            [b'#', ..] => {
-                return Leftover::new(format!(
-                    "The \"#\" at byte {at} starts a fragment, which is never sent."
-                ));
-            }
-            [b'&', b'a' | b'A', b'm' | b'M', b'p' | b'P', b';', ..] => {
-                let detail = format!("The \"&amp;\" at byte {at} is HTML for \"&\".");
-                return Leftover::with_hint(detail, "Write \"&\".");
-            }
-            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => index += 2,
-            [b'%', ..] => {
-                let name = &rest[1..];
-                let length = name
-                    .iter()
-                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
-                    .count();
-                return match name.get(length) {
-                    Some(b'%') if length > 0 => other_syntax("%x%"),
-                    _ => Leftover::new(format!(
-                        "The \"%\" at byte {at} is not followed by two hexadecimal digits."
-                    )),
-                };
-            }
-            _ if text[index..].starts_with('¤') => {
-                let detail = format!("The \"¤\" at byte {at} is what HTML makes of \"&curren\".");
-                return Leftover::with_hint(detail, "Write \"&currency\" or what else it was.");
-            }
-            [byte, ..]
-                if !byte.is_ascii_graphic()
-                    || matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'|') =>
-            {
-                let character = text[index..].chars().next().unwrap_or_default().to_string();
-                let detail = match character.as_str() {
-                    " " => format!("Byte {at} is a space."),
-                    other => format!(
-                        "{} at byte {at} cannot be in a URL as it is.",
-                        Quoted(other)
-                    ),
-                };
-                let hint = format!("Write \"{}\".", encode(&character));
-                return Leftover::with_hint(detail, hint);
-            }
-            _ => {}
-        }
-        index += 1;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-use super::super::{linktrust, tradetracker};
+use super::super::{linktrust, postback, tradetracker};
 use super::*;
 use crate::delivery::FailureKind;
+use crate::url::without_secrets;
 use std::time::Duration;
 
 fn server(options: &[(&str, &str)]) -> Server {
@@ -65,7 +66,7 @@ fn a_url_that_no_client_takes_is_never_sent() {
     let url = |length: usize| {
         let parameters: Parameters = [
             ("transaction_id", "1".to_owned()),
-            ("click_id", "c".to_owned()),
+            ("voucher_code", "c".to_owned()),
             ("description_merchant", "x".repeat(length)),
         ]
         .into_iter()
@@ -75,7 +76,167 @@ fn a_url_that_no_client_takes_is_never_sent() {
     assert!(url(63_000).is_ok());
     assert_eq!(
         url(1 << 20).unwrap_err().one_line(),
-        "the URL is too long: It has 1048675 bytes or more; at most 64000 are allowed."
+        "the URL is too long: It has 1048679 bytes or more; at most 64000 are allowed."
+    );
+}
+
+#[test]
+fn a_click_id_of_another_form_is_refused_unless_the_server_takes_any() {
+    let url = |options: &[_], click_id: &str| {
+        let parameters = [("transaction_id", "1"), ("click_id", click_id)];
+        let parameters: Parameters = parameters.into_iter().collect();
+        let server = server(options);
+        let url = server.url(Action::Lead, &parameters);
+        assert_eq!(
+            server.check_parameters(Action::Lead, &parameters),
+            url.clone().map(drop)
+        );
+        url.map(|url| url[url.find("data=").unwrap()..].to_owned())
+    };
+    let own = "data=0%3A%3A12345%3A%3Aabc%3A%3A%3A%3A1405418672";
+    let mut id = "0::12345::abc::::1405418672".to_owned();
+    for _ in 0..5 {
+        assert_eq!(url(&[], &id).unwrap(), own);
+        id = crate::url::encode(&id).into_owned();
+    }
+    for (id, fields) in [
+        ("987", 1),
+        ("49.90", 1),
+        ("{click_id}", 1),
+        ("{$tracking_code}", 1),
+        ("a::b", 2),
+        (&id, 1),
+    ] {
+        let problem = url(&[], id).unwrap_err();
+        assert_eq!(
+            problem.one_line(),
+            format!(
+                "invalid click_id: {}: A TradeTracker click id has five fields separated by \"::\"; this has {fields}.",
+                Quoted(id)
+            )
+        );
+        assert!(
+            problem
+                .hint
+                .unwrap()
+                .ends_with("ALTER SERVER \"s\" OPTIONS (ADD click_ids 'any').")
+        );
+        let sent = format!("data={}", crate::url::encode(id));
+        assert_eq!(url(&[("click_ids", "any")], id).unwrap(), sent);
+    }
+    assert_eq!(
+        url(&[("click_ids", "own")], "0::12345::abc::::1405418672").unwrap(),
+        own
+    );
+    let options = [("url", "https://t.example.com")];
+    let linktrust = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
+    let check = |id: &str| {
+        let edit = [("click_id", id), ("approved", "no")];
+        linktrust.check_parameters(Action::Edit, &edit.into_iter().collect())
+    };
+    assert_eq!(
+        check("04_835477_fb93f424-788d-4c48-bfb1-98516f855839"),
+        Ok(())
+    );
+    assert_eq!(
+        check("0::12345::abc::::1405418672").unwrap_err().one_line(),
+        "invalid click_id: \"0::12345::abc::::1405418672\": Byte 2 is not a letter, a digit, \"_\" or \"-\"."
+    );
+}
+
+#[test]
+fn what_cannot_work_is_refused_of_new_servers_alone() {
+    let check = |network, options: &[(&str, &str)]| {
+        let options = options.iter().copied();
+        let server = Server::parse("s", network, options.clone()).expect("a stored server");
+        server
+            .check_new(options)
+            .map_err(|problem| problem.one_line())
+    };
+    for (option, text, detail) in [
+        (
+            "sale_url",
+            "https://t.example.com",
+            "No placeholder in it says which conversion is meant.",
+        ),
+        (
+            "sale_url",
+            "https://t.example.com/p?a=1",
+            "No placeholder in it says which conversion is meant.",
+        ),
+        (
+            "sale_url",
+            "https://t.example.com/p?a={approved}",
+            "No placeholder in it says which conversion is meant.",
+        ),
+        (
+            "edit_url",
+            "https://t.example.com/p?a={amount}",
+            "No placeholder in it says which conversion is meant.",
+        ),
+        (
+            "sale_url",
+            "https://t.example.com/p?c={click_id}&o=ORDER_ID",
+            "\"ORDER_ID\" at byte 40 looks like a macro of a manual, which nothing replaces.",
+        ),
+        (
+            "lead_url",
+            "https://t.example.com/p?c=[campaign_id]&d={click_id}",
+            "\"[campaign_id]\" at byte 27 looks like a macro of a manual, which nothing replaces.",
+        ),
+    ] {
+        let shown = without_secrets(text);
+        assert_eq!(
+            check(&postback::NETWORK, &[(option, text)]).unwrap_err(),
+            format!("invalid value for option \"{option}\": \"{shown}\": {detail}")
+        );
+    }
+    let works = ("sale_url", "https://t.example.com/p?c={click_id}");
+    for (option, detail) in [
+        ("success_body", "Every body matches it."),
+        (
+            "failure_body",
+            "Every body matches it: each callback would have failed.",
+        ),
+    ] {
+        assert_eq!(
+            check(&postback::NETWORK, &[works, (option, "")]).unwrap_err(),
+            format!("invalid value for option \"{option}\": \"\": {detail}")
+        );
+    }
+    for template in [
+        "https://t.example.com/p?s={subid}",
+        "https://[::1]/{click_id}",
+    ] {
+        assert_eq!(check(&postback::NETWORK, &[("edit_url", template)]), Ok(()));
+    }
+    let numbers = [("campaign_id", "1234"), ("product_id", "56")];
+    for (url, message) in [
+        (
+            "https://tl.tradetracker.net/{click_id}",
+            "invalid value for option \"lead_url\": \"https://tl.tradetracker.net/{click_id}\": The brace at byte 29 is no placeholder: the network's parameters are added to this URL.",
+        ),
+        (
+            "https://[TrackingURL.com]/",
+            "invalid value for option \"lead_url\": \"https://[TrackingURL.com]/\": \"[TrackingURL.com]\" is what the network's manual writes for the host of your own account.",
+        ),
+    ] {
+        let options = [numbers[0], numbers[1], ("lead_url", url)];
+        assert_eq!(
+            check(&tradetracker::NETWORK, &options).unwrap_err(),
+            message
+        );
+    }
+    assert!(
+        check(
+            &linktrust::NETWORK,
+            &[("url", "https://[TrackingURL.com]/")]
+        )
+        .is_err()
+    );
+    assert_eq!(
+        check(&linktrust::NETWORK, &[("url", "https://[::1]/")]),
+        Ok(())
     );
 }
 
@@ -110,7 +271,7 @@ fn an_edit_at_tradetracker_names_what_the_network_can_do() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "network tradetracker has no action \"edit\""
+        "server \"s\": network tradetracker has no action \"edit\""
     );
     assert_eq!(error.hint.unwrap(), "It has report_lead, report_sale.");
 }
@@ -125,7 +286,7 @@ fn a_sale_at_linktrust_names_what_the_network_can_do() {
     ] {
         assert_eq!(
             error.to_string(),
-            "network linktrust has no action \"sale\""
+            "server \"lt\": network linktrust has no action \"sale\""
         );
         assert_eq!(error.hint.unwrap(), "It has edit_transaction.");
     }

@@ -164,9 +164,9 @@ impl Launcher {
         }
         // It was not started: the end of another worker may make room for it at any time.
         if self.refused.insert(database) {
+            let name = BackgroundWorker::transaction(|| database::name(database));
             warning!(
-                "s2s: cannot start a worker for database {}: raise max_worker_processes",
-                database.to_u32()
+                "s2s: cannot start a worker for database \"{name}\": raise max_worker_processes"
             );
         }
         RESTART_PAUSE

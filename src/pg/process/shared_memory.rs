@@ -13,6 +13,7 @@ use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
 use crate::delivery::Timestamp;
 use crate::delivery::reading::Calls;
+use crate::delivery::scheduler::{Occupation, worth_showing};
 use crate::delivery::slot::{self, SlotState};
 use crate::pg::sys::latch::SharedLatch;
 use crate::pg::sys::process;
@@ -42,7 +43,7 @@ pub struct Slot {
     pub started_at: AtomicI64,
     /// When the worker last delivered something, as a `timestamptz`; zero: never.
     pub last_delivery_at: AtomicI64,
-    /// What the worker's servers are doing.
+    /// What the worker's servers are doing, as far as they are broken or busy.
     pub servers: ServerSlots,
 }
 
@@ -67,33 +68,47 @@ impl Earliest {
     }
 }
 
-/// Foreign servers of a database that can be watched; delivery to others works all the same.
+/// Foreign servers of a database that can be shown as broken or busy.
 const SERVERS: usize = 64;
 
-/// What each foreign server of a database is doing.
-pub struct ServerSlots([ServerSlot; SERVERS]);
+/// What the foreign servers of a database are doing that are broken or busy.
+pub struct ServerSlots {
+    slots: [ServerSlot; SERVERS],
+    /// More servers are broken than there are slots.
+    is_cut: AtomicBool,
+}
 
 impl Default for ServerSlots {
     fn default() -> ServerSlots {
-        ServerSlots(std::array::from_fn(|_| ServerSlot::default()))
+        ServerSlots {
+            slots: std::array::from_fn(|_| ServerSlot::default()),
+            is_cut: AtomicBool::new(false),
+        }
     }
 }
 
 impl ServerSlots {
     /// All of them; those that are free have the server 0.
     pub fn iter(&self) -> impl Iterator<Item = &ServerSlot> {
-        self.0.iter()
+        self.slots.iter()
     }
 
-    /// Shows what foreign servers are doing: OID, requests in flight, broken.
-    pub fn show(&self, servers: impl Iterator<Item = (pg_sys::Oid, usize, bool)>) {
-        let none = std::iter::repeat((pg_sys::InvalidOid, 0, false));
-        for (slot, (server, in_flight, is_broken)) in self.iter().zip(servers.chain(none)) {
+    /// Whether a server that has no slot may be broken.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.load(SeqCst)
+    }
+
+    /// Shows what foreign servers are doing.
+    pub fn show(&self, servers: impl Iterator<Item = (pg_sys::Oid, Occupation)>) {
+        let (shown, is_cut) = worth_showing(servers, SERVERS);
+        let none = std::iter::repeat((pg_sys::InvalidOid, Occupation::AT_REST));
+        for (slot, (server, occupation)) in self.iter().zip(shown.into_iter().chain(none)) {
+            let in_flight = u32::try_from(occupation.in_flight).unwrap_or(u32::MAX);
             slot.server.store(server.to_u32(), SeqCst);
-            slot.in_flight
-                .store(u32::try_from(in_flight).unwrap_or(u32::MAX), SeqCst);
-            slot.is_broken.store(is_broken, SeqCst);
+            slot.in_flight.store(in_flight, SeqCst);
+            slot.is_broken.store(occupation.is_broken, SeqCst);
         }
+        self.is_cut.store(is_cut, SeqCst);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::delivery::Timestamp;
 use crate::delivery::alarms::{Alarms, Expiry};
 use crate::delivery::reading::Reading;
 use crate::delivery::recording::Recording;
-use crate::delivery::scheduler::Scheduler;
+use crate::delivery::scheduler::{Occupation, Scheduler};
 use crate::http::client::Clients;
 use crate::http::pool::Pool;
 use crate::pg::process::wake::{self, Slot};
@@ -202,11 +202,12 @@ impl Worker {
             self.scheduler
                 .occupations()
                 .filter_map(|(server, occupation)| {
-                    Some((
-                        self.servers.oid(server)?,
-                        occupation.in_flight,
-                        occupation.is_broken || self.servers.is_cut_off(server),
-                    ))
+                    let is_broken = occupation.is_broken || self.servers.is_cut_off(server);
+                    let occupation = Occupation {
+                        is_broken,
+                        ..occupation
+                    };
+                    Some((self.servers.oid(server)?, occupation))
                 }),
         );
         let is_idle = in_flight == 0

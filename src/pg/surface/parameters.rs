@@ -7,7 +7,7 @@ use pgrx::datum::JsonB;
 use pgrx::prelude::*;
 
 use crate::callback::{Action, Parameters};
-use crate::mapping::unknown_parameter;
+use crate::mapping::{ParameterNames, unknown_parameter};
 use crate::network::Server;
 use crate::pg::error::PgResult;
 use crate::pg::sys::click_id::StoredClickId;
@@ -87,7 +87,8 @@ pub fn with_further<'a>(
     action: Action,
     further: &'a Option<JsonB>,
 ) -> Result<Parameters<'a>, Problem> {
-    match add_further(&mut parameters, server, action, further) {
+    let names = server.parameter_names(action)?;
+    match add_further(&mut parameters, names, further) {
         Ok(()) => Ok(parameters),
         Err(problem) => Err(problem.within(server.place(&parameters))),
     }
@@ -95,11 +96,9 @@ pub fn with_further<'a>(
 
 fn add_further<'a>(
     parameters: &mut Parameters<'a>,
-    server: &Server,
-    action: Action,
+    names: ParameterNames,
     further: &'a Option<JsonB>,
 ) -> Result<(), Problem> {
-    let names = server.parameter_names(action)?;
     let Some(JsonB(json)) = further else {
         return Ok(());
     };

@@ -128,7 +128,7 @@ fn enqueue(server: &Server, action: Action, parameters: &Parameters) -> PgResult
         problem: None,
     };
     let in_place = |problem| report_in(&server.place(parameters), problem);
-    server.parameter_names(action).map_err(in_place)?;
+    server.parameter_names(action)?;
     let id = match server.check_parameters(action, parameters) {
         Ok(()) => queue::enqueue(&callback),
         Err(problem) if on_invalid_call() == OnInvalidRow::Park => {

@@ -15,6 +15,7 @@ use crate::pg::error::PgResult;
 use crate::pg::sys::click_id::StoredClickId;
 use crate::pg::sys::numeric::NumericText;
 use crate::pg::sys::text::{Text, or_empty};
+use crate::problem::Problem;
 use crate::url::{self, BaseUrl};
 
 #[pg_extern(sql = false)]
@@ -91,9 +92,7 @@ fn tradetracker_account(
         Some(number) => PositiveId::new(parameter, number),
         None => Err(missing(parameter)),
     };
-    let base = base_url
-        .map(|text| BaseUrl::parse("base_url", text))
-        .transpose()?;
+    let base = base_url.map(|text| own_url("base_url", text)).transpose()?;
     Ok(tradetracker::Campaign {
         campaign_id: id("campaign_id", campaign_id)?,
         product_id: id("product_id", product_id)?,
@@ -101,6 +100,12 @@ fn tradetracker_account(
         lead_url: base.clone().unwrap_or(tradetracker::LEAD_URL),
         sale_url: base.unwrap_or(tradetracker::SALE_URL),
     })
+}
+
+fn own_url(parameter: &str, text: &str) -> Result<BaseUrl, Problem> {
+    let url = BaseUrl::parse(parameter, text)?;
+    url.check_new(parameter)?;
+    Ok(url)
 }
 
 #[pg_extern(sql = false)]
@@ -121,7 +126,7 @@ fn linktrust_edit_url(
     let password = password
         .and_then(Secret::new)
         .ok_or_else(|| missing("password"))?;
-    let account = linktrust::EditPage::new(BaseUrl::parse("tracking_url", url)?, None);
+    let account = linktrust::EditPage::new(own_url("tracking_url", url)?, None);
     let parameters = parameters!(
         transaction_id,
         click_id,

@@ -101,12 +101,13 @@ fn wake_worker() {
     wake::reload_at_commit();
 }
 
-/// Each server as the worker last published it; no rows without a worker.
+/// Each server that is broken or busy, as the worker last published it; a row without a server if there
+/// is no room for all that are broken. No rows without a worker.
 #[pg_extern(sql = false)]
 fn server_occupation() -> TableIterator<
     'static,
     (
-        name!(server, pg_sys::Oid),
+        name!(server, Option<pg_sys::Oid>),
         name!(in_flight, i32),
         name!(is_broken, bool),
     ),
@@ -114,14 +115,16 @@ fn server_occupation() -> TableIterator<
     let slot = wake::my_slot().filter(|slot| slot.state.process().is_some());
     let servers = slot.into_iter().flat_map(|slot| slot.servers.iter());
     let taken = servers.filter(|server| server.server.load(SeqCst) != 0);
-    TableIterator::new(taken.map(|server| {
+    let is_cut = slot.is_some_and(|slot| slot.servers.is_cut());
+    let shown = taken.map(|server| {
         let in_flight = i32::try_from(server.in_flight.load(SeqCst)).unwrap_or(i32::MAX);
         (
-            server.server.load(SeqCst).into(),
+            Some(server.server.load(SeqCst).into()),
             in_flight,
             server.is_broken.load(SeqCst),
         )
-    }))
+    });
+    TableIterator::new(shown.chain(is_cut.then_some((None, 0, true))))
 }
 
 /// Starts the worker when the database transaction commits: the last step of CREATE EXTENSION.

@@ -160,6 +160,17 @@ pub fn base_type(type_oid: pg_sys::Oid) -> pg_sys::Oid {
     }
 }
 
+/// Whether a type, or the one that it is a domain over, is one of numbers.
+#[allow(unsafe_code)]
+pub fn is_number(type_oid: pg_sys::Oid) -> bool {
+    let (mut category, mut is_preferred) = (0, false);
+    // SAFETY: a catalog look-up; the type of a column that exists does.
+    unsafe {
+        pg_sys::get_type_category_preferred(base_type(type_oid), &mut category, &mut is_preferred);
+    }
+    category as u8 == pg_sys::TYPCATEGORY_NUMERIC
+}
+
 /// The name of a function of the schema `s2s`; `None` for any other function.
 #[allow(unsafe_code)]
 pub fn function_name(function: pg_sys::Oid) -> Option<String> {

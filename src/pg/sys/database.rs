@@ -4,6 +4,8 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::sys::catalog::name_text;
+
 /// What a process takes on its database while it connects.
 const CONNECT_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
@@ -46,6 +48,14 @@ pub fn row_of(database: pg_sys::Oid) -> Option<pg_sys::FormData_pg_database> {
         let row = *pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
         pg_sys::ReleaseSysCache(tuple);
         Some(row)
+    }
+}
+
+/// The name of a database; its OID if it is gone.
+pub fn name(database: pg_sys::Oid) -> String {
+    match row_of(database) {
+        Some(row) => name_text(&row.datname),
+        None => database.to_u32().to_string(),
     }
 }
 

@@ -28,6 +28,13 @@ pub fn applies_replicated_changes() -> bool {
     unsafe { pg_sys::IsLogicalWorker() || pg_sys::replorigin_session_origin != 0 }
 }
 
+/// Whether a dump is being restored: dumps turn off what checks new objects.
+#[allow(unsafe_code)]
+pub fn is_restore() -> bool {
+    // SAFETY: reads a variable of this process.
+    unsafe { !pg_sys::check_function_bodies }
+}
+
 /// Whether the server is a standby.
 #[allow(unsafe_code)]
 pub fn is_standby() -> bool {

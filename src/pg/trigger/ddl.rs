@@ -18,7 +18,7 @@ use pgrx::prelude::*;
 use pgrx::spi;
 
 use super::definition::Definition;
-use crate::pg::error::{self, PgResult, report_in};
+use crate::pg::error::{self, PgResult, refuse_new, report_in};
 use crate::pg::process::wake;
 use crate::pg::server;
 use crate::pg::sys::catalog;
@@ -68,6 +68,8 @@ fn check_new_triggers() -> PgResult<()> {
             definition
                 .check()
                 .map_err(|problem| report_in(&definition.description(), problem))?;
+            let checked = definition.check_new();
+            refuse_new(checked.map_err(|problem| report_in(&definition.description(), problem)))?;
             warn_of_no_password(definition);
             Ok(())
         })?;

@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use super::column::{self, Column};
 use super::relation::{Table, Trigger, with_triggers};
 use crate::callback::Action;
-use crate::mapping::{Mapping, ParameterNames};
+use crate::mapping::{Mapping, ParameterNames, Wanted};
 use crate::pg::server;
 use crate::pg::sys::catalog;
 use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
@@ -44,11 +44,19 @@ impl Definition<'_> {
         self.check_timing()?;
         let arguments = self.trigger.arguments();
         let server = match arguments.first() {
-            Some(name) if !name.is_empty() => server::find(Some(name))?,
-            _ => {
+            Some(name) if !is_forgotten(name) => server::find(Some(name))?,
+            given => {
                 let message = "the first argument must be a server";
-                return Err(Problem::new(Class::InvalidDefinition, message)
-                    .hint("Write for example report_lead('server', 'transaction_id={id}')."));
+                let problem = Problem::new(Class::InvalidDefinition, message).hint(format!(
+                    "Write for example {}('server', 'transaction_id={{id}}').",
+                    self.action.function()
+                ));
+                return Err(match given {
+                    Some(name) if !name.is_empty() => {
+                        problem.detail(format!("It is {}.", Quoted(name)))
+                    }
+                    _ => problem,
+                });
             }
         };
         let names = server.parameter_names(self.action)?;
@@ -58,20 +66,30 @@ impl Definition<'_> {
         }
     }
 
+    /// Refuses what triggers of earlier versions may have and new ones may not.
+    pub fn check_new(&self) -> Result<(), Problem> {
+        let (mapping, _) = self.mapping(&self.trigger.arguments(), ParameterNames::ANY);
+        mapping.check_click_id()?;
+        check_types(&mapping, &self.table.columns())
+    }
+
     /// Checks whether the arguments fit the table's columns.
     pub fn check_columns(&self) -> Result<(), Problem> {
-        match self.mapping(&self.trigger.arguments(), ParameterNames::ANY) {
-            (_, Some(problem)) => Err(problem),
-            (_, None) => Ok(()),
-        }
+        self.check_columns_of(self.table.columns())
     }
 
     /// Whether the arguments fitted the columns that the table had before the current command.
     pub fn fitted_before_command(&self) -> bool {
         let columns = column::before_command(self.table.oid());
-        let (_, problem) =
-            self.mapping_onto(columns, &self.trigger.arguments(), ParameterNames::ANY);
-        problem.is_none()
+        self.check_columns_of(columns).is_ok()
+    }
+
+    fn check_columns_of(&self, columns: Vec<Column>) -> Result<(), Problem> {
+        let arguments = self.trigger.arguments();
+        match self.mapping_onto(&columns, &arguments, ParameterNames::ANY) {
+            (_, Some(problem)) => Err(problem),
+            (mapping, None) => check_types(&mapping, &columns),
+        }
     }
 
     /// Checks table, level and events.
@@ -110,20 +128,20 @@ impl Definition<'_> {
         arguments: &[String],
         names: ParameterNames,
     ) -> (Mapping, Option<Problem>) {
-        self.mapping_onto(self.table.columns(), arguments, names)
+        self.mapping_onto(&self.table.columns(), arguments, names)
     }
 
     fn mapping_onto(
         &self,
-        columns: Vec<Column>,
+        columns: &[Column],
         arguments: &[String],
         names: ParameterNames,
     ) -> (Mapping, Option<Problem>) {
         let texts = arguments.iter().skip(1).map(String::as_str);
         let (mut mapping, problem) = Mapping::read(texts, names);
-        let no_click_id = self.find_click_id(&mut mapping, &columns).err();
+        let no_click_id = self.find_click_id(&mut mapping, columns).err();
         let problem = problem
-            .or_else(|| self.unreadable_column(&mapping, &columns))
+            .or_else(|| self.unreadable_column(&mapping, columns))
             .or(no_click_id);
         mapping.leave_out_unless(|name| {
             let named = columns.iter().find(|column| column.name == name);
@@ -225,6 +243,39 @@ impl Definition<'_> {
     pub fn description(&self) -> String {
         description(&self.name(), &self.table.name())
     }
+}
+
+/// Whether a first argument is none of a server: an argument that would be the second, or nothing.
+fn is_forgotten(name: &str) -> bool {
+    name.is_empty() || (name.contains('=') && !server::exists(name))
+}
+
+/// Refuses columns whose values cannot be what the parameter is: numbers as click ids, `money` as an
+/// amount.
+fn check_types(mapping: &Mapping, columns: &[Column]) -> Result<(), Problem> {
+    for (wanted, name, argument) in mapping.typed_columns() {
+        let Some(column) = columns.iter().find(|column| column.name == name) else {
+            continue;
+        };
+        let name = Quoted(name);
+        let invalid = Problem::invalid("trigger argument", argument);
+        match wanted {
+            Wanted::ClickId if catalog::is_number(column.type_oid) => {
+                return Err(invalid
+                    .detail(format!(
+                        "Column {name} holds numbers, and a click id is text."
+                    ))
+                    .hint("Name the column that keeps the click id as the visitor brought it."));
+            }
+            Wanted::Amount if catalog::base_type(column.type_oid) == pg_sys::MONEYOID => {
+                return Err(invalid
+                    .detail(format!("Column {name} is of type money, whose text, such as $1,234.50, depends on lc_monetary."))
+                    .hint("Make it a numeric column."));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// How messages name a trigger.

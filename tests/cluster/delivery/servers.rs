@@ -74,7 +74,7 @@ fn a_dead_server_does_not_delay_the_others() {
     let dead = Receiver::answering(|_| Answer::Stall);
     shop.sql(&format!(
         "create server dead foreign data wrapper tradetracker options (
-             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', timeout '2s');
+             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', click_ids 'any', timeout '2s');
          select s2s.report_lead('dead', id::text, 'c') from generate_series(1, 200) id",
         dead.url("/")
     ));
@@ -107,7 +107,7 @@ fn a_stalled_server_does_not_keep_the_others_from_being_read() {
     let stalled = Receiver::answering(|_| Answer::Stall);
     shop.sql(&format!(
         "create server stalled foreign data wrapper tradetracker options (
-             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', timeout '60s');
+             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', click_ids 'any', timeout '60s');
          select s2s.report_lead('stalled', id::text, 'c') from generate_series(1, 3000) id",
         stalled.url("/")
     ));

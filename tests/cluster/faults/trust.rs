@@ -22,7 +22,7 @@ fn callbacks_wait_while_a_ca_file_cannot_be_read() {
     let mut shop = Shop::open_with(&cluster, "no_ca_file", &format!(", ca_file '{path}'"));
     shop.sql(&format!(
         "create server other foreign data wrapper tradetracker options (
-             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true')",
+             campaign_id '1', product_id '2', lead_url '{}', allow_http 'true', click_ids 'any')",
         shop.receiver.url("/other")
     ));
     shop.wait_until_idle();

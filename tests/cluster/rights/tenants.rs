@@ -361,7 +361,7 @@ fn a_warning_names_only_what_the_command_touched_and_ten_triggers_at_most() {
         ("alter server lt_new rename to lt_ta", ""),
         (
             "alter server lt_ta options (drop sale_url, add lead_url 'https://t.example/{transaction_id}')",
-            "server has no option \"sale_url\"",
+            "server \"lt_ta\": option \"sale_url\" is not set",
         ),
         ("alter server lt_ta owner to current_user", ""),
         ("alter table ta.orders add remark text", ""),

@@ -1,5 +1,5 @@
 -- An id is never used twice, whatever becomes of the sequence.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table players (id int, click_id s2s.click_id);
 create trigger report after insert on players for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}');
 create table used (id bigint primary key, what text);
@@ -26,7 +26,7 @@ alter table s2s.queue alter column id restart with 5;
 call queue_one('restarted');
 drop extension "pgrx-ext" cascade;
 create extension "pgrx-ext";
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 select s2s.report_lead('games_nl', '1', 'c') > max(id) from used;
 select what from used order by id;
 drop table players;

@@ -1,5 +1,5 @@
 -- However rows get into a table, they are reported; and tables of all kinds can report.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table players (id int primary key, name text, click_id s2s.click_id);
 create trigger report_row after insert on players for each row execute function s2s.report_lead('games_nl', 'transaction_id=inserted-{id}');
 create trigger report_update after update on players for each row execute function s2s.report_lead('games_nl', 'transaction_id=updated-{id}');

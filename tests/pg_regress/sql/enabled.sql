@@ -1,5 +1,5 @@
 -- What s2s.enabled = off leaves unreported, and who is warned of it.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table players (id int, click_id s2s.click_id);
 create trigger report after insert on players for each row
     execute function s2s.report_lead('games_nl', 'transaction_id={id}');

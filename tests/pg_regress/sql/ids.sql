@@ -1,6 +1,6 @@
 -- Ids as shops have them: integers, numeric, uuid; literals go on meaning text.
 \pset null '∅'
-create server tt foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server tt foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
 create domain order_number as bigint;
 create domain order_name as text;

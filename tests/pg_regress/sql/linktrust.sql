@@ -75,7 +75,7 @@ select refusal('select s2s.edit_transaction(' || arguments || ')') from (values
     ($$'nowhere', 'T', approved => true$$), ($$null, 'T', approved => true$$)
 ) t(arguments);
 select s2s.edit_url('lt_eu', 'T', affiliate_payout => 1.005, merchant_payout => 2.994);
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 select refusal($$select s2s.edit_transaction('games_nl', 'T', approved => true)$$);
 select refusal($$select s2s.lead_url('lt_eu', '1', 'c')$$);
 select refusal($$create trigger bad after update on orders for each row execute function s2s.edit_transaction('games_nl', 'approved=no')$$);

@@ -1,6 +1,6 @@
 -- LinkTrust's tab-delimited files: queued edits written, edits read from a file and queued.
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 select setval('s2s.queue_id_seq', 2000000000000000);
 -- Tabs and line ends made visible.
 create function pg_temp.shown(file text) returns setof text language sql as $$

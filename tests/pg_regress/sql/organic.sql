@@ -33,7 +33,7 @@ select refusal(format('create trigger bad after update on orders for each row ex
     ($$'lt_eu', 'merchant_reference_id={id}', 'approved=no', 'organic=true', 'organic=false'$$),
     ($$'lt_eu', 'approved=no', 'organic=true'$$)
 ) t(arguments);
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 select refusal($$create trigger bad after insert on orders for each row execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'organic=true')$$);
 -- A table without such a column has no organic customers that are known.
 create table returns (order_id int);

@@ -1,5 +1,5 @@
 -- Callbacks of a user's own PL/pgSQL trigger: no row makes the statement fail.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com');
 create user mapping for public server lt_eu options (password 's3cret');
 create table orders (id numeric primary key, currency text, voucher text, click_id s2s.click_id);

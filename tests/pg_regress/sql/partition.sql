@@ -1,5 +1,5 @@
 -- Partitioned tables, attached and detached partitions, inheritance.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table orders (id int, region text, total numeric, click_id s2s.click_id) partition by list (region);
 create trigger report_row after insert on orders for each row
     execute function s2s.report_sale('games_nl', 'transaction_id=row-{id}-{region}', 'amount={total}', 'currency=EUR');

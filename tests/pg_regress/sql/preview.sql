@@ -1,5 +1,5 @@
 -- What a trigger would send for rows that are there already.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com');
 create user mapping for public server lt_eu options (password 's3cret');
 create table orders (id int, gone int, total numeric, status text, click_id s2s.click_id);

@@ -1,5 +1,5 @@
 -- What a trigger would send for a row that is given, and the row whose place it takes.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com', campaign_id '466744');
 create user mapping for public server lt_eu options (password 's3cret');
 create table orders (id int primary key, gone int, total numeric, status text default 'new', paid_at timestamptz, tags text[], click_id s2s.click_id);

@@ -1,5 +1,5 @@
 -- Whose rights s2s.preview uses: rows are read as the caller, the table owner's code runs as the owner.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create role tenant;
 create role analyst;
 grant create on database :"DBNAME" to tenant;

@@ -1,5 +1,5 @@
 -- Queueing without a trigger, and the functions to watch the worker, here without one.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 select s2s.report_lead('games_nl', '123456', '0::12345::reference::::1405418672', 'new player', 'new player') is not null as queued;
 select s2s.report_sale('games_nl', transaction_id => '987', amount => 49.9, currency => 'EUR', voucher_code => 'SUMMER 10%', product_id => 9) is not null as queued;
 select s2s.report_lead('games_nl', 'organic') is null, s2s.report_sale('games_nl', 'organic', 5, 'EUR') is null;

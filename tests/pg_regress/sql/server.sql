@@ -1,5 +1,5 @@
 -- Servers: options checked at CREATE and ALTER, rights by USAGE.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 \pset format unaligned
 \pset tuples_only on
 select refusal('create server bad foreign data wrapper tradetracker');
@@ -32,7 +32,7 @@ update pg_foreign_server set srvoptions = srvoptions || '{ca_file=/nowhere/own.p
 select state, problem from s2s.server_status where server = 'games_nl';
 alter server games_nl options (set timeout '600ms');
 alter server games_nl options (drop ca_file);
-update pg_foreign_server set srvoptions = '{campaign_id=x,product_id=1}' where srvname = 'games_nl';
+update pg_foreign_server set srvoptions = '{campaign_id=x,product_id=1,click_ids=any}' where srvname = 'games_nl';
 select state, problem from s2s.server_status where server = 'games_nl';
 alter server games_nl options (
     set campaign_id '1234', set product_id '56', add tracking_group_id '7', add lead_url 'https://t.shop.example/l');
@@ -65,7 +65,7 @@ grant usage on foreign data wrapper tradetracker to merchant;
 set role merchant;
 select s2s.lead_url('games_nl', '1', 'c');
 create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2', ca_file '/etc/passwd');
-create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+create server own foreign data wrapper tradetracker options (campaign_id '1', product_id '2', click_ids 'any');
 reset role;
 drop server own, games_nl, elsewhere;
 drop foreign data wrapper other;
@@ -75,7 +75,7 @@ drop role merchant;
 -- An unknown name: the nearest of our networks' servers. What a hint says can be run as it stands.
 create foreign data wrapper elsewhere;
 create server "My Srvw" foreign data wrapper elsewhere;
-create server "My Srv" foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+create server "My Srv" foreign data wrapper tradetracker options (campaign_id '1', product_id '2', click_ids 'any');
 \pset format unaligned
 \pset tuples_only on
 select refusal(format('select s2s.lead_url(%L, ''1'', ''c'')', name)) from unnest(array['My Srvv', 'my srv', 'My Srvw', 'games', '']) name;
@@ -98,7 +98,7 @@ create schema newer;
 create function newer.postback_validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
 create function newer.nobody_validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
 create function newer.validator(text[], oid) returns void language c strict as '$libdir/pgrx-ext', 'network_validator_wrapper';
-select newer.postback_validator('{sale_url=https://t.example/}', 'pg_foreign_server'::regclass);
+select newer.postback_validator('{"sale_url=https://t.example/?c={click_id}"}', 'pg_foreign_server'::regclass);
 select newer.postback_validator('{campaign_id=1}', 'pg_foreign_server'::regclass);
 select newer.nobody_validator('{}', 'pg_foreign_server'::regclass);
 select newer.validator('{}', 'pg_foreign_server'::regclass);

@@ -1,6 +1,6 @@
 -- A trigger that cannot work any more: statements succeed, what is known of a row is parked, and
 -- nothing is sent that lacks something.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table orders (id int, shop text, voucher text, total numeric, click_id s2s.click_id);
 create trigger report after insert on orders for each row
     execute function s2s.report_sale('games_nl', 'transaction_id={shop}-{id}', 'amount={total}', 'currency=EUR', 'voucher_code={voucher}', 'description=order');

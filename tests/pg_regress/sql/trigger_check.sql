@@ -1,5 +1,5 @@
 -- Triggers are checked when they are made, and when their table changes.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table orders (id int primary key, total numeric, currency text, voucher text, click_id s2s.click_id, old_click s2s.click_id);
 create table no_click (id int primary key);
 create view orders_view as select * from orders;
@@ -90,7 +90,7 @@ drop table no_click;
 create role agency;
 grant usage on foreign data wrapper tradetracker to agency;
 set role agency;
-create server agencys foreign data wrapper tradetracker options (campaign_id '1', product_id '2');
+create server agencys foreign data wrapper tradetracker options (campaign_id '1', product_id '2', click_ids 'any');
 reset role;
 create table players (id int, click_id s2s.click_id);
 create trigger report after insert on players for each row execute function s2s.report_lead('agencys', 'transaction_id={id}');

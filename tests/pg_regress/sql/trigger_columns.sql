@@ -1,6 +1,6 @@
 -- A command that breaks a trigger by a change of columns is refused with the trigger's name, however
 -- the column is reached. No other command is.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 \pset format unaligned
 \pset tuples_only on
 

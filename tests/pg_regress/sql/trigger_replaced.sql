@@ -1,6 +1,6 @@
 -- A trigger that is replaced reports as it is from there on, also within the database transaction.
-create server one foreign data wrapper tradetracker options (campaign_id '1', product_id '1');
-create server two foreign data wrapper tradetracker options (campaign_id '2', product_id '2');
+create server one foreign data wrapper tradetracker options (campaign_id '1', product_id '1', click_ids 'any');
+create server two foreign data wrapper tradetracker options (campaign_id '2', product_id '2', click_ids 'any');
 create table players (id bigint, click_id s2s.click_id);
 create trigger report after insert on players for each row
     execute function s2s.report_lead('one', 'transaction_id={id}');

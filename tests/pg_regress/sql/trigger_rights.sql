@@ -1,5 +1,5 @@
 -- Who inserts needs no rights in s2s, and gains none.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create table players (id int, name text, click_id s2s.click_id);
 create trigger report_row after insert on players for each row
     execute function s2s.report_lead('games_nl', 'transaction_id={id}', 'description={name}');

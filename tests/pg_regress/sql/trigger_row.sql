@@ -1,5 +1,5 @@
 -- Row triggers: what a row becomes in the queue.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create view queued as
 select server, action, transaction_id, click_id, parameters, due_at = 'infinity' as parked, attempts, last_error
 from s2s.queue order by id;
@@ -86,7 +86,7 @@ drop server games_nl cascade;
 insert into orders values (13, 1, 'EUR', null, 'c', true);
 select * from queued;
 delete from s2s.queue;
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 insert into orders values (14, 1, 'EUR', null, 'c', true);
 alter table orders rename came_with to click;
 select * from queued;

@@ -1,5 +1,5 @@
 -- Statement triggers: every row of the transition table is queued, in its order.
-create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt_eu foreign data wrapper linktrust options (url 'https://track.example.com');
 create table orders (id int primary key, total numeric, currency text, voucher text, status text, click_id s2s.click_id);
 -- Without the new rows there is nothing to report.

@@ -1,6 +1,6 @@
 -- A query over many rows does not fail for one of them.
 \pset null '∅'
-create server tt foreign data wrapper tradetracker options (campaign_id '1234', product_id '56');
+create server tt foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 create server lt foreign data wrapper linktrust options (url 'https://track.example.com');
 create server pb foreign data wrapper postback options (sale_url 'https://x.example/?a={amount}&c={click_id}');
 create table orders (id bigint, total numeric, currency text, tt text);

@@ -47,6 +47,8 @@ pub fn read(file: &str) -> Result<Lines<'_>, Problem> {
         csv,
         header: columns(&header)?,
         record: StringRecord::new(),
+        counted: 0,
+        line_ends: 0,
     })
 }
 
@@ -158,24 +160,29 @@ pub struct Lines<'a> {
     csv: csv::Reader<&'a [u8]>,
     header: StringRecord,
     record: StringRecord,
+    /// Bytes in which line ends were counted, and how many there are: CRLF, LF or CR.
+    counted: usize,
+    line_ends: u64,
 }
 
 impl Lines<'_> {
-    /// The number of the line that was read last.
-    ///
-    /// A record's position is that of the line ends before it, so those are counted in.
-    fn number(&self) -> u64 {
-        let Some(position) = self.record.position() else {
-            return 0;
-        };
-        let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
-        let skipped = self.file.as_bytes().get(start..).unwrap_or_default();
-        let line_ends = skipped
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .filter(|byte| **byte == b'\n')
-            .count();
-        position.line() + line_ends as u64
+    /// The number of the line that was read last. The reader's own counts LF alone, and has the
+    /// position of the line ends before a record.
+    fn number(&mut self) -> u64 {
+        let bytes = self.file.as_bytes();
+        let position = self.record.position().map_or(0, csv::Position::byte);
+        let position = usize::try_from(position).unwrap_or(usize::MAX);
+        while let Some(byte) = bytes.get(self.counted)
+            && (self.counted < position || matches!(byte, b'\r' | b'\n'))
+        {
+            let ends_line = match byte {
+                b'\r' => bytes.get(self.counted + 1) != Some(&b'\n'),
+                byte => *byte == b'\n',
+            };
+            self.line_ends += u64::from(ends_line);
+            self.counted += 1;
+        }
+        self.line_ends + 1
     }
 
     fn edit(&self) -> Result<Parameters<'static>, Problem> {
