@@ -21,6 +21,8 @@ pub const START: Position = (Timestamp(i64::MIN), 0);
 /// How much a server may be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
+    /// OID of the role that owns the server; zero if the server does not exist.
+    pub owner: u32,
     /// Requests at once; zero while it is paused.
     pub max_in_flight: usize,
     /// Requests per second, if there is a limit.
@@ -30,6 +32,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            owner: 0,
             max_in_flight: 16,
             requests_per_second: None,
         }
@@ -39,12 +42,14 @@ impl Default for Limits {
 impl Limits {
     /// Those of a server that does not exist: its callbacks fail without a request.
     pub const NONE: Limits = Limits {
+        owner: 0,
         max_in_flight: usize::MAX,
         requests_per_second: None,
     };
 
     /// Those of a server that is sent nothing, and of which nothing is read.
     pub const PAUSED: Limits = Limits {
+        owner: 0,
         max_in_flight: 0,
         requests_per_second: None,
     };
@@ -102,7 +107,12 @@ impl Lane {
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits, now: Instant) {
-        self.limits = limits;
+        // What is in flight to a server that was dropped still counts for its owner.
+        let owner = match limits.owner {
+            0 => self.limits.owner,
+            owner => owner,
+        };
+        self.limits = Limits { owner, ..limits };
         if self.rate.as_ref().map(Rate::per_second) != limits.requests_per_second {
             self.rate = limits
                 .requests_per_second

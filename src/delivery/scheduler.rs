@@ -13,7 +13,11 @@
 //! - A server of which much is answered and cannot be recorded, because another session has locked
 //!   it, gets no more: after a crash all of that is sent again.
 //! - Servers take turns. One that has more than its fair share of the pool's threads gets no more
-//!   while fewer than a quarter of them are free: those are for the others.
+//!   while fewer than a quarter of them are free, and the last eighth is for servers that have
+//!   nothing in flight.
+//! - While there are servers of several owners, an owner takes no more threads than it leaves free,
+//!   however many servers it has; its first is any that is free. So each other owner halves what is
+//!   free at most: of 32 threads, five owners whose servers never answer leave one to a sixth.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -38,6 +42,8 @@ pub struct Scheduler {
     known: HashSet<i64>,
     /// Requests on the wire.
     in_flight: usize,
+    /// The same by owner, for each that has a server which is not paused or a request on the wire.
+    owners: HashMap<u32, usize>,
     /// The server that was served last.
     turn: String,
     /// Nothing is sent before.
@@ -61,6 +67,7 @@ impl Scheduler {
             lanes: BTreeMap::new(),
             known: HashSet::new(),
             in_flight: 0,
+            owners: HashMap::new(),
             turn: String::new(),
             rests_until: None,
         }
@@ -82,6 +89,14 @@ impl Scheduler {
             if !self.lanes.contains_key(server) {
                 self.lanes.insert(server.clone(), Lane::new(*limits, now));
             }
+        }
+        let with_servers = servers.values();
+        self.owners = with_servers
+            .filter(|limits| limits.owner != 0 && limits.max_in_flight > 0)
+            .map(|limits| (limits.owner, 0))
+            .collect();
+        for lane in self.lanes.values().filter(|lane| lane.in_flight > 0) {
+            *self.owners.entry(lane.limits.owner).or_default() += lane.in_flight;
         }
     }
 
@@ -120,18 +135,34 @@ impl Scheduler {
             return None;
         }
         let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
-        let room = |lane: &Lane| lane.in_flight < fair_share || free > self.threads / 4;
+        let room = |lane: &Lane| match lane.in_flight {
+            0 => true,
+            some if some < fair_share => free > self.threads / 8,
+            _ => free > self.threads / 4,
+        };
+        let owner_leaves_enough = |lane: &Lane| {
+            self.owners.len() < 2
+                || match self.owners.get(&lane.limits.owner) {
+                    None | Some(0) => true,
+                    Some(taken) => taken + 1 < free,
+                }
+        };
         let after_turn = self
             .lanes
             .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
         let (server, index) = after_turn
             .chain(&self.lanes)
-            .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now) && room(lane))
+            .filter(|(_, lane)| !lane.waiting.is_empty())
+            .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now))
+            .filter(|(_, lane)| room(lane) && owner_leaves_enough(lane))
             .find_map(|(server, lane)| Some((server.clone(), lane.first_free()?)))?;
         let lane = self.lanes.get_mut(&server)?;
         let (hash, callback) = lane.waiting.remove(index)?;
         lane.busy.insert(hash);
         lane.in_flight += 1;
+        if let Some(taken) = self.owners.get_mut(&lane.limits.owner) {
+            *taken += 1;
+        }
         if let Some(rate) = &mut lane.rate {
             rate.take(now);
         }
@@ -192,6 +223,9 @@ impl Scheduler {
         self.in_flight -= 1;
         let lane = self.lanes.get_mut(&callback.server)?;
         lane.in_flight -= 1;
+        if let Some(taken) = self.owners.get_mut(&lane.limits.owner) {
+            *taken -= 1;
+        }
         Some(lane)
     }
 

@@ -106,3 +106,32 @@ fn without_descriptors_callbacks_wait_and_the_worker_stays() {
     assert_eq!(shop.worker_pid(), Some(pid));
     assert_eq!(shop.number("select max(attempts) from s2s.callback"), 1);
 }
+
+#[test]
+fn slow_servers_of_one_owner_leave_threads_to_those_of_another() {
+    let mut shop = Shop::open(shared_cluster(), "slow_owner");
+    let slow = Receiver::answering(|_| Answer::Stall);
+    // Two that could take all threads, and three hundred that get one callback each.
+    shop.sql(&format!(
+        "create role slow_owner superuser;
+         set role slow_owner;
+         do $$ begin
+             for n in 1..302 loop
+                 execute format($sql$create server slow%s foreign data wrapper postback options (
+                     lead_url '{}?tid={{transaction_id}}&c={{click_id}}', allow_http 'true', timeout '2m',
+                     max_in_flight '256')$sql$, n);
+             end loop;
+         end $$;
+         select s2s.report_lead('slow' || n % 2 + 1, n::text, 'c') from generate_series(1, 200) n;
+         select s2s.report_lead('slow' || n, n::text, 'c') from generate_series(3, 302) n;
+         reset role",
+        slow.url("/")
+    ));
+    slow.wait_for(16, PATIENCE);
+    shop.insert(1..=50);
+    wait_for(PATIENCE, "all of the other owner's are delivered", || {
+        shop.receiver.count() == 50
+    });
+    assert_eq!(slow.count(), 16, "half of the threads");
+    shop.sql("do $$ begin for n in 1..302 loop execute format('drop server slow%s', n); end loop; end $$; drop role slow_owner");
+}
