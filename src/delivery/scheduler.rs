@@ -78,8 +78,8 @@ impl Scheduler {
     /// not named are paused until that is on record.
     pub fn set_servers(&mut self, servers: &HashMap<String, Limits>, now: Instant) {
         self.lanes.retain(|server, lane| {
-            for (_, callback) in lane.waiting.drain(..) {
-                self.known.remove(&callback.id);
+            for id in lane.forget(None) {
+                self.known.remove(&id);
             }
             lane.rewind(START);
             lane.set_limits(servers.get(server).copied().unwrap_or(Limits::PAUSED), now);
@@ -157,7 +157,7 @@ impl Scheduler {
             .filter(|(_, lane)| room(lane) && owner_leaves_enough(lane))
             .find_map(|(server, lane)| Some((server.clone(), lane.first_free()?)))?;
         let lane = self.lanes.get_mut(&server)?;
-        let (hash, callback) = lane.waiting.remove(index)?;
+        let (hash, callback) = lane.take(index)?;
         lane.busy.insert(hash);
         lane.in_flight += 1;
         if let Some(taken) = self.owners.get_mut(&lane.limits.owner) {
@@ -253,13 +253,9 @@ impl Scheduler {
             Fate::Unsent => callback.attempts > 0,
         };
         if holds {
-            lane.waiting.retain(|(hash, waiting)| {
-                let stays = *hash != recorded;
-                if !stays {
-                    self.known.remove(&waiting.id);
-                }
-                stays
-            });
+            for id in lane.forget(Some(recorded)) {
+                self.known.remove(&id);
+            }
         } else if callback.attempts > 0 {
             // It may have held others of its transaction id, whenever they are due.
             lane.rewind(START);

@@ -41,6 +41,7 @@ fn sqlstate(class: Class) -> PgSqlErrorCode {
         Class::UndefinedColumn => PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
         Class::UndefinedObject => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
         Class::InsufficientPrivilege => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        Class::LimitExceeded => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         Class::InvalidDefinition => PgSqlErrorCode::ERRCODE_INVALID_OBJECT_DEFINITION,
     }
 }
