@@ -57,7 +57,17 @@ pub struct Callback {
     pub attempts: u32,
 }
 
+/// What a parameter takes in memory besides its texts.
+const PARAMETER_BYTES: usize = 64;
+
 impl Callback {
+    /// About how much memory it takes, but for what is the same for all.
+    pub fn bytes(&self) -> usize {
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|(name, text)| name.len() + text.len() + PARAMETER_BYTES);
+        parameters.sum::<usize>() + self.transaction_id.len() + self.server.len()
+    }
+
     /// All that it says, for the network: what [`Columns::of`] took apart.
     pub fn parameters(&self) -> Parameters<'_> {
         let click_id = self.click_id.as_deref().unwrap_or_default();

@@ -23,6 +23,8 @@ pub enum Class {
     UndefinedObject,
     /// 42501 `insufficient_privilege`: not for this role.
     InsufficientPrivilege,
+    /// 54000 `program_limit_exceeded`: more than we make at once.
+    LimitExceeded,
     /// 42P17 `invalid_object_definition`: a trigger that could never work.
     InvalidDefinition,
 }

@@ -364,6 +364,7 @@ mod tests {
                 location: None,
                 retry_after: retry_after.map(Duration::from_secs),
                 body: String::new(),
+                is_cut: false,
             }))
         };
         for (status, health) in [

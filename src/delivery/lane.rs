@@ -18,9 +18,20 @@ pub type Position = (Timestamp, i64);
 /// Before all callbacks.
 pub const START: Position = (Timestamp(i64::MIN), 0);
 
+/// How much of a server may wait in memory: so many callbacks, and no more once they take so many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Callbacks.
+    pub callbacks: usize,
+    /// Bytes of memory, as [`Callback::bytes`] counts them.
+    pub bytes: usize,
+}
+
 /// How much a server may be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
+    /// OID of the role that owns the server; zero if the server does not exist.
+    pub owner: u32,
     /// Requests at once; zero while it is paused.
     pub max_in_flight: usize,
     /// Requests per second, if there is a limit.
@@ -30,6 +41,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            owner: 0,
             max_in_flight: 16,
             requests_per_second: None,
         }
@@ -39,12 +51,14 @@ impl Default for Limits {
 impl Limits {
     /// Those of a server that does not exist: its callbacks fail without a request.
     pub const NONE: Limits = Limits {
+        owner: 0,
         max_in_flight: usize::MAX,
         requests_per_second: None,
     };
 
     /// Those of a server that is sent nothing, and of which nothing is read.
     pub const PAUSED: Limits = Limits {
+        owner: 0,
         max_in_flight: 0,
         requests_per_second: None,
     };
@@ -69,6 +83,8 @@ pub struct Lane {
     pub(super) rate: Option<Rate>,
     pub(super) breaker: Breaker,
     pub(super) waiting: VecDeque<(TransactionIdHash, Callback)>,
+    /// How many bytes of memory those take.
+    bytes: usize,
     /// The highest number added since `waiting` was last empty.
     highest: i64,
     /// Requests on the wire.
@@ -90,6 +106,7 @@ impl Lane {
             rate: None,
             breaker: Breaker::default(),
             waiting: VecDeque::new(),
+            bytes: 0,
             highest: i64::MIN,
             in_flight: 0,
             busy: HashSet::new(),
@@ -102,7 +119,12 @@ impl Lane {
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits, now: Instant) {
-        self.limits = limits;
+        // What is in flight to a server that was dropped still counts for its owner.
+        let owner = match limits.owner {
+            0 => self.limits.owner,
+            owner => owner,
+        };
+        self.limits = Limits { owner, ..limits };
         if self.rate.as_ref().map(Rate::per_second) != limits.requests_per_second {
             self.rate = limits
                 .requests_per_second
@@ -123,6 +145,7 @@ impl Lane {
         if self.waiting.is_empty() {
             self.highest = i64::MIN;
         }
+        self.bytes += callback.bytes();
         let hash = TransactionIdHash::of(&callback);
         let is_later = |(other, waiting): &(TransactionIdHash, Callback)| {
             *other == hash && waiting.id > callback.id
@@ -135,6 +158,27 @@ impl Lane {
         self.highest = self.highest.max(callback.id);
         let index = index.unwrap_or(self.waiting.len());
         self.waiting.insert(index, (hash, callback));
+    }
+
+    /// Takes one that waits, by its index.
+    pub(super) fn take(&mut self, index: usize) -> Option<(TransactionIdHash, Callback)> {
+        let (hash, callback) = self.waiting.remove(index)?;
+        self.bytes -= callback.bytes();
+        Some((hash, callback))
+    }
+
+    /// Forgets those that wait, of this transaction id or all; returns their numbers.
+    pub(super) fn forget(&mut self, of: Option<TransactionIdHash>) -> Vec<i64> {
+        let mut forgotten = Vec::new();
+        self.waiting.retain(|(hash, callback)| {
+            let stays = of.is_some_and(|of| *hash != of);
+            if !stays {
+                self.bytes -= callback.bytes();
+                forgotten.push(callback.id);
+            }
+            stays
+        });
+        forgotten
     }
 
     pub(super) fn has_room(&self, now: Instant) -> bool {
@@ -156,10 +200,10 @@ impl Lane {
             .position(|(hash, _)| !self.busy.contains(hash))
     }
 
-    /// Where to go on reading, if fewer than `threshold` callbacks wait and there may be more.
-    pub(super) fn read_from(&self, threshold: usize) -> Option<Position> {
-        let is_wanted = self.has_more && !self.is_paused() && self.waiting.len() < threshold;
-        is_wanted.then_some(self.read_up_to)
+    /// Where to go on reading, if less than this part of a window waits, and there may be more.
+    pub(super) fn read_from(&self, window: Window) -> Option<Position> {
+        let is_dry = self.waiting.len() < window.callbacks && self.bytes < window.bytes;
+        (self.has_more && !self.is_paused() && is_dry).then_some(self.read_up_to)
     }
 
     /// Lets the next reading start there, if it would start later.

@@ -1,7 +1,8 @@
 //! What to read next: which servers, from where, and how many callbacks of each.
 //!
 //! Each server's callbacks are read in the order in which they are due, up to a window full of
-//! them, and then from where the last reading ended. A reading starts earlier:
+//! them, and then from where the last reading ended. A window is full of callbacks, or of bytes. A
+//! reading starts earlier:
 //!
 //! - at the earliest due time of what was committed since the last one, which shared memory keeps,
 //! - at the start if servers, or callbacks that may wait in memory, were changed; if the clock was
@@ -15,7 +16,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::lane::{Lane, Position, START};
+use super::lane::{Lane, Position, START, Window};
 use super::rate::Rate;
 use super::scheduler::Scheduler;
 use super::{Callback, Timestamp};
@@ -25,6 +26,9 @@ const WINDOW: usize = 4000;
 
 /// Bounds of each server's part of it, which is what is read of a server at once.
 const SERVER_WINDOW: (usize, usize) = (20, 500);
+
+/// Bytes that a callback may take on average where a window is full of callbacks.
+const CALLBACK_BYTES: usize = 2 << 10;
 
 /// A server's next callbacks are read when fewer than this part of its window wait.
 const RUNS_DRY: usize = 4;
@@ -56,8 +60,8 @@ pub struct Plan {
 pub struct Query {
     /// Servers, and the positions after which to read.
     pub after: Vec<(String, Position)>,
-    /// How many callbacks of each.
-    pub limit: usize,
+    /// How much of each.
+    pub window: Window,
     /// The servers whose next callback counts.
     pub active: Vec<String>,
 }
@@ -67,10 +71,49 @@ pub struct Query {
 pub struct Found {
     /// The time of the reading: what is due later was not looked at.
     pub at: Timestamp,
-    /// Callbacks that are due.
-    pub due: Vec<Callback>,
     /// When the next is due that is not due yet.
     pub next_due: Option<Timestamp>,
+    due: Vec<Callback>,
+    /// What was found of each server.
+    parts: HashMap<String, Part>,
+}
+
+/// What was found of a server.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    size: Window,
+    last: Position,
+}
+
+impl Found {
+    /// Nothing so far.
+    pub fn new(at: Timestamp) -> Found {
+        Found {
+            at,
+            next_due: None,
+            due: Vec::new(),
+            parts: HashMap::new(),
+        }
+    }
+
+    /// Whether no more is wanted of a server. One callback of each is, whatever its size.
+    pub fn fills(&self, server: &str, window: Window) -> bool {
+        self.parts.get(server).is_some_and(|Part { size, .. }| {
+            size.callbacks >= window.callbacks || size.bytes >= window.bytes
+        })
+    }
+
+    /// Adds a callback that is due.
+    pub fn add(&mut self, callback: Callback) {
+        let part = self.parts.entry(callback.server.clone()).or_insert(Part {
+            size: Window::default(),
+            last: START,
+        });
+        part.size.callbacks += 1;
+        part.size.bytes += callback.bytes();
+        part.last = part.last.max((callback.due_at, callback.id));
+        self.due.push(callback);
+    }
 }
 
 /// What was read so far.
@@ -143,8 +186,12 @@ impl Reading {
 
     /// Whether there is more to read of a server, and what waits of it runs dry.
     pub fn runs_dry(&self, scheduler: &Scheduler) -> bool {
-        let threshold = window(scheduler) / RUNS_DRY;
-        let runs_dry = |lane: &Lane| lane.read_from(threshold).is_some();
+        let Window { callbacks, bytes } = window(scheduler);
+        let part = Window {
+            callbacks: callbacks / RUNS_DRY,
+            bytes: bytes / RUNS_DRY,
+        };
+        let runs_dry = |lane: &Lane| lane.read_from(part).is_some();
         scheduler.lanes.values().any(runs_dry)
     }
 
@@ -179,14 +226,14 @@ impl Reading {
 
     /// Which callbacks to read.
     pub fn query(&self, scheduler: &Scheduler) -> Query {
-        let limit = window(scheduler);
+        let window = window(scheduler);
         let lanes = scheduler.lanes.iter();
         let after = lanes
             .clone()
-            .filter_map(|(server, lane)| Some((server.clone(), lane.read_from(limit)?)));
+            .filter_map(|(server, lane)| Some((server.clone(), lane.read_from(window)?)));
         let active = lanes.filter(|(_, lane)| !lane.is_paused());
         Query {
-            limit,
+            window,
             after: after.collect(),
             active: active.map(|(server, _)| server.clone()).collect(),
         }
@@ -194,27 +241,20 @@ impl Reading {
 
     /// Takes over what was read.
     pub fn take(&mut self, query: Query, found: Found, scheduler: &mut Scheduler) {
-        let mut last: HashMap<String, (usize, Position)> = query
-            .after
-            .into_iter()
-            .map(|(server, _)| (server, (0, START)))
-            .collect();
-        for callback in found.due {
-            if let Some((count, position)) = last.get_mut(&callback.server) {
-                *count += 1;
-                *position = (*position).max((callback.due_at, callback.id));
-            }
-            scheduler.offer(callback);
-        }
-        for (server, (count, position)) in last {
+        for (server, _) in query.after {
             if let Some(lane) = scheduler.lanes.get_mut(&server) {
                 // If there is no more, all that is due by now was seen. What commits later and was
                 // due before makes the next reading start earlier.
-                match count >= query.limit {
-                    true => lane.advance(position, true),
-                    false => lane.advance((found.at, i64::MAX), false),
+                match found.parts.get(&server) {
+                    Some(part) if found.fills(&server, query.window) => {
+                        lane.advance(part.last, true)
+                    }
+                    _ => lane.advance((found.at, i64::MAX), false),
                 }
             }
+        }
+        for callback in found.due {
+            scheduler.offer(callback);
         }
         if found.at < self.read_at {
             // By the clock as it is now, what is due may lie before the positions.
@@ -240,10 +280,14 @@ impl Reading {
     }
 }
 
-/// How many callbacks of each server may wait.
-fn window(scheduler: &Scheduler) -> usize {
+/// How much of each server may wait.
+fn window(scheduler: &Scheduler) -> Window {
     let (least, most) = SERVER_WINDOW;
-    (WINDOW / scheduler.lanes.len().max(1)).clamp(least, most)
+    let callbacks = (WINDOW / scheduler.lanes.len().max(1)).clamp(least, most);
+    Window {
+        callbacks,
+        bytes: callbacks * CALLBACK_BYTES,
+    }
 }
 
 fn rewind_all(scheduler: &mut Scheduler, to: Position) {

@@ -26,6 +26,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The body, up to [`MOST_READ`] bytes of it, with bad UTF-8 replaced.
     pub body: String,
+    /// The end of the body is missing: it is longer, or broke off.
+    pub is_cut: bool,
 }
 
 /// Why there is no answer.

@@ -13,7 +13,11 @@
 //! - A server of which much is answered and cannot be recorded, because another session has locked
 //!   it, gets no more: after a crash all of that is sent again.
 //! - Servers take turns. One that has more than its fair share of the pool's threads gets no more
-//!   while fewer than a quarter of them are free: those are for the others.
+//!   while fewer than a quarter of them are free, and the last eighth is for servers that have
+//!   nothing in flight.
+//! - While there are servers of several owners, an owner takes no more threads than it leaves free,
+//!   however many servers it has; its first is any that is free. So each other owner halves what is
+//!   free at most: of 32 threads, five owners whose servers never answer leave one to a sixth.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -38,6 +42,8 @@ pub struct Scheduler {
     known: HashSet<i64>,
     /// Requests on the wire.
     in_flight: usize,
+    /// The same by owner, for each that has a server which is not paused or a request on the wire.
+    owners: HashMap<u32, usize>,
     /// The server that was served last.
     turn: String,
     /// Nothing is sent before.
@@ -84,6 +90,7 @@ impl Scheduler {
             lanes: BTreeMap::new(),
             known: HashSet::new(),
             in_flight: 0,
+            owners: HashMap::new(),
             turn: String::new(),
             rests_until: None,
         }
@@ -94,8 +101,8 @@ impl Scheduler {
     /// not named are paused until that is on record.
     pub fn set_servers(&mut self, servers: &HashMap<String, Limits>, now: Instant) {
         self.lanes.retain(|server, lane| {
-            for (_, callback) in lane.waiting.drain(..) {
-                self.known.remove(&callback.id);
+            for id in lane.forget(None) {
+                self.known.remove(&id);
             }
             lane.rewind(START);
             lane.set_limits(servers.get(server).copied().unwrap_or(Limits::PAUSED), now);
@@ -105,6 +112,14 @@ impl Scheduler {
             if !self.lanes.contains_key(server) {
                 self.lanes.insert(server.clone(), Lane::new(*limits, now));
             }
+        }
+        let with_servers = servers.values();
+        self.owners = with_servers
+            .filter(|limits| limits.owner != 0 && limits.max_in_flight > 0)
+            .map(|limits| (limits.owner, 0))
+            .collect();
+        for lane in self.lanes.values().filter(|lane| lane.in_flight > 0) {
+            *self.owners.entry(lane.limits.owner).or_default() += lane.in_flight;
         }
     }
 
@@ -143,18 +158,34 @@ impl Scheduler {
             return None;
         }
         let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
-        let room = |lane: &Lane| lane.in_flight < fair_share || free > self.threads / 4;
+        let room = |lane: &Lane| match lane.in_flight {
+            0 => true,
+            some if some < fair_share => free > self.threads / 8,
+            _ => free > self.threads / 4,
+        };
+        let owner_leaves_enough = |lane: &Lane| {
+            self.owners.len() < 2
+                || match self.owners.get(&lane.limits.owner) {
+                    None | Some(0) => true,
+                    Some(taken) => taken + 1 < free,
+                }
+        };
         let after_turn = self
             .lanes
             .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
         let (server, index) = after_turn
             .chain(&self.lanes)
-            .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now) && room(lane))
+            .filter(|(_, lane)| !lane.waiting.is_empty())
+            .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now))
+            .filter(|(_, lane)| room(lane) && owner_leaves_enough(lane))
             .find_map(|(server, lane)| Some((server.clone(), lane.first_free()?)))?;
         let lane = self.lanes.get_mut(&server)?;
-        let (hash, callback) = lane.waiting.remove(index)?;
+        let (hash, callback) = lane.take(index)?;
         lane.busy.insert(hash);
         lane.in_flight += 1;
+        if let Some(taken) = self.owners.get_mut(&lane.limits.owner) {
+            *taken += 1;
+        }
         if let Some(rate) = &mut lane.rate {
             rate.take(now);
         }
@@ -215,6 +246,9 @@ impl Scheduler {
         self.in_flight -= 1;
         let lane = self.lanes.get_mut(&callback.server)?;
         lane.in_flight -= 1;
+        if let Some(taken) = self.owners.get_mut(&lane.limits.owner) {
+            *taken -= 1;
+        }
         Some(lane)
     }
 
@@ -242,13 +276,9 @@ impl Scheduler {
             Fate::Unsent => callback.attempts > 0,
         };
         if holds {
-            lane.waiting.retain(|(hash, waiting)| {
-                let stays = *hash != recorded;
-                if !stays {
-                    self.known.remove(&waiting.id);
-                }
-                stays
-            });
+            for id in lane.forget(Some(recorded)) {
+                self.known.remove(&id);
+            }
         } else if callback.attempts > 0 {
             // It may have held others of its transaction id, whenever they are due.
             lane.rewind(START);

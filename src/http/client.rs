@@ -222,17 +222,17 @@ impl Client {
         let status = response.status().as_u16();
         let mut body = Vec::new();
         // The status is known: an answer whose body breaks off is an answer.
-        let _ = response
+        let read = response
             .body_mut()
             .as_reader()
             .take(MOST_READ as u64)
             .read_to_end(&mut body);
-        let body = String::from_utf8_lossy(&body).into_owned();
         Reply::Answer(Answer {
             status,
             location,
             retry_after,
-            body,
+            is_cut: read.is_err() || body.len() == MOST_READ,
+            body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
 }

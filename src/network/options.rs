@@ -202,6 +202,7 @@ impl<'a> Options<'a> {
                 REQUESTS_PER_SECOND,
                 requests_per_second,
             )?,
+            ..default
         })
     }
 

@@ -219,9 +219,10 @@ impl Server {
             true => shown,
             false => verdict,
         };
-        // An answer may hold the password in pieces that only parsing puts together.
-        let verdict = verdict.map_message(|message| password.redact(&message).into_owned());
-        (verdict, reply)
+        (
+            verdict.map_message(|it| redacted_message(&it, password)),
+            reply,
+        )
     }
 }
 
@@ -231,7 +232,10 @@ fn redacted(reply: Reply, password: &Secret) -> Reply {
     match reply {
         Reply::Answer(answer) => Reply::Answer(Answer {
             location: answer.location.map(redact),
-            body: redact(answer.body),
+            body: match answer.is_cut {
+                true => password.redact_cut(&answer.body).into_owned(),
+                false => redact(answer.body),
+            },
             ..answer
         }),
         Reply::Failure(failure) => Reply::Failure(Failure {
@@ -239,6 +243,20 @@ fn redacted(reply: Reply, password: &Secret) -> Reply {
             ..failure
         }),
     }
+}
+
+/// A verdict's message without the password. An answer may hold it in pieces that only parsing puts
+/// together, and messages cut what they quote of it, with an ellipsis.
+fn redacted_message(message: &str, password: &Secret) -> String {
+    let message = password.redact(message);
+    let mut redacted = String::new();
+    for part in message.split_inclusive('…') {
+        match part.strip_suffix('…') {
+            Some(cut) => redacted.extend([&*password.redact_cut(cut), "…"]),
+            None => redacted.push_str(part),
+        }
+    }
+    redacted
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ fn sqlstate(class: Class) -> PgSqlErrorCode {
         Class::DatatypeMismatch => PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
         Class::UndefinedObject => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
         Class::InsufficientPrivilege => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        Class::LimitExceeded => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         Class::InvalidDefinition => PgSqlErrorCode::ERRCODE_INVALID_OBJECT_DEFINITION,
     }
 }

@@ -146,6 +146,7 @@ pub fn answer(input: &[u8]) {
                 location: None,
                 retry_after: None,
                 body,
+                is_cut: false,
             })
         };
         let judge = |body: String| server.judge(Action::Edit, &said, &reply(body));

@@ -46,6 +46,7 @@ fn an_endless_body_is_read_up_to_its_limit() {
             let answer = answer(client.get(&liar.url()));
             assert_eq!(answer.status, 200, "{name}");
             assert_eq!(answer.body, "x".repeat(MOST_READ), "{name}");
+            assert!(answer.is_cut, "{name}");
         }
         // What is left in a connection is no answer to another request.
         assert_eq!(liar.connections(), 3, "{name}");
@@ -77,6 +78,8 @@ fn a_body_that_breaks_off_leaves_the_answer() {
         assert_eq!(answer.status, 503, "{name}");
         assert_eq!(answer.retry_after, Some(Duration::from_secs(7)), "{name}");
         assert_eq!(answer.body, body, "{name}");
+        // Without a length, the end of the connection is that of the body.
+        assert_eq!(answer.is_cut, name != "no length", "{name}");
     }
 }
 
@@ -119,6 +122,7 @@ fn body_with_bad_utf8_is_replaced() {
         });
         let answer = answer(client().get(&receiver.url("/")));
         assert_eq!(answer.body, kept);
+        assert!(!answer.is_cut);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::delivery::breaker::Health;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::Fate;
 
@@ -69,11 +70,8 @@ impl World {
     fn read(&mut self, earliest: Timestamp, at: i64, due: Vec<Callback>) -> Query {
         let plan = self.begin(earliest);
         let query = self.reading.query(&self.scheduler);
-        let found = Found {
-            at: Timestamp(at),
-            due,
-            next_due: None,
-        };
+        let mut found = Found::new(Timestamp(at));
+        due.into_iter().for_each(|callback| found.add(callback));
         self.reading.take(query.clone(), found, &mut self.scheduler);
         self.reading.end(plan, true);
         query
@@ -230,7 +228,7 @@ fn a_window_is_shared_by_all_servers_within_bounds() {
     ] {
         let world = World::new(servers);
         assert_eq!(
-            world.reading.query(&world.scheduler).limit,
+            world.reading.query(&world.scheduler).window.callbacks,
             limit,
             "{servers}"
         );
@@ -348,4 +346,64 @@ fn however_often_servers_change_they_are_read_once_a_second_and_commits_all_the_
     assert_eq!(world.reading.answered_wakes(), Some(world.calls.wakes));
     assert!(!world.is_needed());
     assert_eq!(world.reading.next_at(world.calls, world.now), None);
+}
+
+#[test]
+fn a_window_is_full_of_bytes_too() {
+    let mut world = World::new(2);
+    let heavy = |id| Callback {
+        parameters: [("x".to_owned(), "x".repeat(60_000))].into(),
+        ..callback(id, 0, 1000)
+    };
+    world.calls.wakes += 1;
+    let plan = world.begin(Timestamp(1000));
+    let query = world.reading.query(&world.scheduler);
+    assert_eq!(query.window.bytes, 1_024_000);
+    let mut found = Found::new(Timestamp(2000));
+    let wanted = (1..1000).take_while(|id| {
+        let is_wanted = !found.fills("s0", query.window);
+        is_wanted.then(|| found.add(heavy(*id))).is_some()
+    });
+    let count = wanted.count() as i64;
+    assert_eq!(
+        count, 18,
+        "no more than a window but for a part of the last one"
+    );
+    assert!(!found.fills("s1", query.window));
+    world.reading.take(query, found, &mut world.scheduler);
+    world.reading.end(plan, true);
+    assert_eq!(world.position(), None, "enough waits");
+    assert!(!world.is_needed());
+    let mut sent = 0;
+    while !world.is_needed() {
+        let callback = world.scheduler.next(world.now).expect("one that waits");
+        world.scheduler.answered(&callback, Health::Well, world.now);
+        world.scheduler.recorded(&callback, Fate::Gone);
+        sent += 1;
+    }
+    assert_eq!(sent, 14, "less than a quarter waits");
+    assert_eq!(world.position(), Some((Timestamp(1000), count)));
+    // What is forgotten waits no more.
+    world.set_servers(2, Limits::default());
+    assert_eq!(world.position(), Some(START));
+}
+
+#[test]
+fn one_callback_of_each_server_is_read_whatever_its_size() {
+    let mut world = World::new(2);
+    let huge = |id, server| Callback {
+        parameters: [("x".to_owned(), "x".repeat(10 << 20))].into(),
+        ..callback(id, server, 1000)
+    };
+    let query = world.reading.query(&world.scheduler);
+    let mut found = Found::new(Timestamp(2000));
+    for server in 0..2 {
+        let name = format!("s{server}");
+        assert!(!found.fills(&name, query.window));
+        found.add(huge(server as i64, server));
+        assert!(found.fills(&name, query.window));
+    }
+    world.reading.take(query, found, &mut world.scheduler);
+    assert!(world.scheduler.next(world.now).is_some());
+    assert!(world.scheduler.next(world.now).is_some());
 }

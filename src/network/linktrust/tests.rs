@@ -119,6 +119,7 @@ fn answer(status: u16, body: &str) -> Answer {
         location: None,
         retry_after: Some(Duration::from_secs(7)),
         body: body.to_owned(),
+        is_cut: false,
     }
 }
 

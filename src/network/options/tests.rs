@@ -29,6 +29,7 @@ fn options_are_read() {
         Limits {
             max_in_flight: 4,
             requests_per_second: Some(2.5),
+            ..Limits::default()
         }
     );
     assert_eq!(

@@ -26,6 +26,7 @@ fn verdict(server: &Server, status: u16, body: &str) -> &'static str {
         location: None,
         retry_after: None,
         body: body.into(),
+        is_cut: false,
     });
     server
         .judge(Action::Sale, &Parameters::new(), &reply)
@@ -216,6 +217,7 @@ fn expressions_see_the_beginning_of_a_body() {
             location: None,
             retry_after: None,
             body: "é".repeat(length / 2) + "Status: OK",
+            is_cut: false,
         });
         let judged = server.judge(Action::Sale, &Parameters::new(), &reply);
         assert_eq!(judged.name(), verdict, "{length}");

@@ -1,6 +1,7 @@
 use super::super::{linktrust, postback, tradetracker};
 use super::*;
 use crate::delivery::FailureKind;
+use crate::delivery::reply::MOST_READ;
 use crate::url::without_secrets;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ fn answer(status: u16) -> Reply {
         location: Some("https://elsewhere.example/?s3cret".into()),
         retry_after: Some(Duration::from_secs(7)),
         body: String::new(),
+        is_cut: false,
     })
 }
 
@@ -323,6 +325,7 @@ fn a_password_that_the_network_repeats_is_not_kept() {
         location: Some("https://x/s3cret%26/?Password=s3cret%26".into()),
         retry_after: None,
         body: "<a href='?Password=s3cret%26&amp;A=no'>s3cret&amp;".into(),
+        is_cut: false,
     });
     let shown = format!("{:?}", redacted(reply, &secret));
     assert!(!shown.contains("s3cret") && shown.contains("https://x/***/"));
@@ -340,6 +343,41 @@ fn a_password_that_the_network_repeats_is_not_kept() {
 }
 
 #[test]
+fn a_part_of_a_password_is_not_kept_wherever_an_answer_or_a_message_is_cut() {
+    let secret = Secret::new("s3cret&").unwrap();
+    // Redacted, a body of passwords is so short that its end is kept.
+    for (repeated, count) in [
+        ("s3cret%26", 7281),
+        ("S3CRET&", 9362),
+        ("s3c\nret%2526", 5461),
+    ] {
+        let body = repeated.repeat(count) + repeated;
+        let body = &body[..MOST_READ];
+        let answer = Answer {
+            status: 200,
+            location: None,
+            retry_after: None,
+            body: body.to_owned(),
+            is_cut: true,
+        };
+        let Reply::Answer(answer) = redacted(Reply::Answer(answer), &secret) else {
+            panic!("an answer stays one");
+        };
+        assert_eq!(answer.body.replace("***", ""), "", "{repeated}");
+    }
+    for (message, shown) in [
+        (
+            "HTTP 200: body \"no s3cr…\" matches",
+            "HTTP 200: body \"no ***…\" matches",
+        ),
+        ("HTTP 200: s3cret&, s3…", "HTTP 200: ***, ***…"),
+        ("HTTP 200: no s3cr", "HTTP 200: no s3cr"),
+    ] {
+        assert_eq!(redacted_message(message, &secret), shown);
+    }
+}
+
+#[test]
 fn a_password_that_hides_the_verdict_does_not_change_it() {
     let options = [("url", "https://t.example.com")];
     let server = Server::parse("lt", &linktrust::NETWORK, options).unwrap();
@@ -349,6 +387,7 @@ fn a_password_that_hides_the_verdict_does_not_change_it() {
             location: None,
             retry_after: None,
             body: body.into(),
+            is_cut: false,
         });
         let parameters: Parameters = [("transaction_id", "1"), ("approved", "yes")]
             .into_iter()

@@ -19,11 +19,7 @@ use crate::pg::sys::transaction;
 /// Callbacks that are due, and when the next one is.
 pub fn due(query: &Query) -> spi::Result<Found> {
     Spi::connect(|client| {
-        let mut found = Found {
-            at: transaction::start(),
-            due: Vec::new(),
-            next_due: None,
-        };
+        let mut found = Found::new(transaction::start());
         if !query.after.is_empty() {
             let column = query.after.iter();
             let arguments = [
@@ -38,7 +34,7 @@ pub fn due(query: &Query) -> spi::Result<Found> {
                     .collect::<Vec<_>>()
                     .into(),
                 column.map(|(_, (_, id))| *id).collect::<Vec<_>>().into(),
-                (query.limit as i64).into(),
+                (query.window.callbacks as i64).into(),
             ];
             let sql = match catalog::relation_oid(c"holding") {
                 pg_sys::Oid::INVALID => {
@@ -47,7 +43,11 @@ pub fn due(query: &Query) -> spi::Result<Found> {
                 _ => include_str!("../../../sql/runtime/read_due.sql"),
             };
             for row in run(client, sql, &arguments)? {
-                found.due.extend(callback(&row)?);
+                let server: String = row.get(2)?.unwrap_or_default();
+                // Large parameters are stored out of line: those that are not taken are not fetched.
+                if !found.fills(&server, query.window) {
+                    callback(&row)?.into_iter().for_each(|it| found.add(it));
+                }
             }
         }
         let active: Vec<&str> = query.active.iter().map(String::as_str).collect();

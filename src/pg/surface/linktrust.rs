@@ -149,8 +149,8 @@ impl LeftOut {
     }
 }
 
-/// Edits fetched at a time.
-const BATCH: std::ffi::c_long = 1000;
+/// Edits fetched at a time, whatever their size.
+const BATCH: std::ffi::c_long = 10;
 
 /// Hands out the id and the content of each edit that is queued for a server, in the order of
 /// queueing. It reads with the rights of the queue's owner: the server's may have none of their

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::shop::{PATIENCE, Shop, shared_cluster};
-use crate::support::{Answer, Receiver, as_server_user, run, wait_for, wait_for_some};
+use crate::support::{Answer, Receiver, as_server_user, memory, run, wait_for, wait_for_some};
 
 #[test]
 fn an_answer_that_takes_long_to_judge_delays_no_other_server() {
@@ -105,4 +105,70 @@ fn without_descriptors_callbacks_wait_and_the_worker_stays() {
     assert_eq!(shop.received(), (0..=20).collect::<Vec<_>>());
     assert_eq!(shop.worker_pid(), Some(pid));
     assert_eq!(shop.number("select max(attempts) from s2s.callback"), 1);
+}
+
+#[test]
+fn slow_servers_of_one_owner_leave_threads_to_those_of_another() {
+    let mut shop = Shop::open(shared_cluster(), "slow_owner");
+    let slow = Receiver::answering(|_| Answer::Stall);
+    // Two that could take all threads, and three hundred that get one callback each.
+    shop.sql(&format!(
+        "create role slow_owner superuser;
+         set role slow_owner;
+         do $$ begin
+             for n in 1..302 loop
+                 execute format($sql$create server slow%s foreign data wrapper postback options (
+                     lead_url '{}?tid={{transaction_id}}&c={{click_id}}', allow_http 'true', timeout '2m',
+                     max_in_flight '256')$sql$, n);
+             end loop;
+         end $$;
+         select s2s.report_lead('slow' || n % 2 + 1, n::text, 'c') from generate_series(1, 200) n;
+         select s2s.report_lead('slow' || n, n::text, 'c') from generate_series(3, 302) n;
+         reset role",
+        slow.url("/")
+    ));
+    slow.wait_for(16, PATIENCE);
+    shop.insert(1..=50);
+    wait_for(PATIENCE, "all of the other owner's are delivered", || {
+        shop.receiver.count() == 50
+    });
+    assert_eq!(slow.count(), 16, "half of the threads");
+    shop.sql("do $$ begin for n in 1..302 loop execute format('drop server slow%s', n); end loop; end $$; drop role slow_owner");
+}
+
+#[test]
+fn large_callbacks_take_bounded_memory() {
+    const MOST_KB: i64 = 48 << 10;
+    let mut shop = Shop::open(shared_cluster(), "large_callbacks");
+    shop.insert([0]);
+    shop.wait_until_delivered();
+    let pid = wait_for_some(PATIENCE, "a worker", || shop.worker_pid());
+    let before = memory(pid.into(), "RssAnon");
+    shop.sql(&format!(
+        "do $$ begin
+             for n in 1..15 loop
+                 execute format($sql$create server large%s foreign data wrapper tradetracker options (
+                     campaign_id '1', product_id '2', lead_url '{}', allow_http 'true',
+                     requests_per_second '1')$sql$, n);
+             end loop;
+         end $$;
+         insert into s2s.queue (server, action, transaction_id, click_id, parameters)
+         select 'large' || n % 15 + 1, 'lead', n, 'c',
+                jsonb_build_object('description_merchant', repeat('x', 60000))
+         from generate_series(1, 7500) n;
+         select s2s.wake()",
+        shop.receiver.url("/large")
+    ));
+    let mut most = before;
+    wait_for(PATIENCE, "the worker is at it", || {
+        most = most.max(memory(pid.into(), "RssAnon"));
+        shop.receiver.count() > 45
+    });
+    let grown = most - before;
+    println!("{before} kB, {grown} kB more");
+    assert!(
+        grown < MOST_KB,
+        "{grown} kB more for 7,500 callbacks of 60 kB"
+    );
+    shop.sql("truncate s2s.queue");
 }

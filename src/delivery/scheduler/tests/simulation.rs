@@ -169,7 +169,7 @@ proptest! {
         max_in_flight in 1..5usize,
         rate in prop::option::of(0.5..20.0f64),
     ) {
-        let limits = Limits { max_in_flight, requests_per_second: rate };
+        let limits = Limits { max_in_flight, requests_per_second: rate, ..Limits::default() };
         let mut world = World::new(threads, 3, limits);
         // At first, ids come in the order of due times.
         let mut dues: Vec<_> = callbacks.iter().map(|(.., due)| *due).collect();

@@ -1,3 +1,4 @@
+use super::write::LARGEST;
 use super::*;
 use crate::callback::Parameters;
 use crate::callback::edit::tests::any_edit;
@@ -49,6 +50,28 @@ fn a_file_is_written_in_each_of_the_manuals_column_sets() {
         writer.write(&edit).unwrap();
         assert_eq!(writer.finish(), file);
     }
+}
+
+#[test]
+fn a_file_is_refused_before_it_grows_beyond_its_limit() {
+    let reason = "x".repeat(1 << 20);
+    let parameters: Parameters = [
+        ("transaction_id", "T"),
+        ("reason", &reason),
+        ("approved", "no"),
+    ]
+    .into_iter()
+    .collect();
+    let edit = Edit::parse(&parameters, None).unwrap();
+    let secret = secret();
+    let mut writer = Writer::new(ColumnSet::TransactionId, &secret).unwrap();
+    for _ in 0..63 {
+        writer.write(&edit).unwrap();
+    }
+    let problem = writer.write(&edit).unwrap_err();
+    assert_eq!(problem.class, Class::LimitExceeded);
+    assert_eq!(problem.to_string(), "the file would be larger than 64 MB");
+    assert!(writer.finish().len() <= LARGEST);
 }
 
 #[test]

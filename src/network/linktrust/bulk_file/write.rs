@@ -9,6 +9,9 @@ use crate::problem::{Class, Problem, Quoted};
 /// What ends a line.
 const LINE_END: &str = "\r\n";
 
+/// Bytes of the largest file: it is built in memory. That is about a million edits.
+pub const LARGEST: usize = 64 << 20;
+
 /// A file under construction.
 pub struct Writer<'a> {
     file: String,
@@ -33,7 +36,7 @@ impl<'a> Writer<'a> {
         let mut header = vec!["Password"];
         header.extend(columns.columns());
         header.extend(["AP", "MP", "A", "executeaffiliatepixel"]);
-        writer.line(&header);
+        writer.line(&header)?;
         Ok(writer)
     }
 
@@ -61,7 +64,7 @@ impl<'a> Writer<'a> {
             }
         }
         if !edit.reason.is_empty() && !self.has_reasons {
-            self.add_reasons();
+            self.add_reasons()?;
         }
         let campaign_id;
         let amount = |amount: Option<Amount>| amount.map_or(String::new(), |sum| sum.to_string());
@@ -79,22 +82,37 @@ impl<'a> Writer<'a> {
         if self.has_reasons {
             fields.push(edit.reason);
         }
-        self.line(&fields);
-        Ok(())
+        self.line(&fields)
     }
 
     /// Adds the column to every line so far. No value has a line end.
-    fn add_reasons(&mut self) {
-        let longer = format!("\t{LINE_END}");
-        let header_end = format!("\t{REASON}{LINE_END}");
-        self.file = self
-            .file
-            .replace(LINE_END, &longer)
-            .replacen(&longer, &header_end, 1);
+    fn add_reasons(&mut self) -> Result<(), Problem> {
+        let lines = self.file.matches(LINE_END).count();
+        self.check_room(lines + REASON.len())?;
+        let mut longer = String::with_capacity(self.file.len() + lines + REASON.len());
+        for (number, line) in self.file.split_terminator(LINE_END).enumerate() {
+            let reason = if number == 0 { REASON } else { "" };
+            longer.extend([line, "\t", reason, LINE_END]);
+        }
+        self.file = longer;
         self.has_reasons = true;
+        Ok(())
     }
 
-    fn line(&mut self, fields: &[&str]) {
+    /// Refuses so many bytes more than there are.
+    fn check_room(&self, more: usize) -> Result<(), Problem> {
+        if self.file.len() + more <= LARGEST {
+            return Ok(());
+        }
+        let message = format!("the file would be larger than {} MB", LARGEST >> 20);
+        Err(Problem::new(Class::LimitExceeded, message)
+            .detail("It is built in memory.")
+            .hint("Write a file for each identification (transaction_id, click_id, merchant_reference_id), or drop edits that are not wanted with s2s.cancel(id)."))
+    }
+
+    fn line(&mut self, fields: &[&str]) -> Result<(), Problem> {
+        let length = fields.iter().map(|field| field.len() + 1).sum::<usize>();
+        self.check_room(length + LINE_END.len())?;
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {
                 self.file.push('\t');
@@ -102,6 +120,7 @@ impl<'a> Writer<'a> {
             self.file.push_str(field);
         }
         self.file.push_str(LINE_END);
+        Ok(())
     }
 
     /// The finished file.

@@ -165,7 +165,11 @@ fn attempt(in_flight: Arc<InFlight>, finished: Finished<Judged>, chance: f64) ->
     } = Arc::unwrap_or_clone(in_flight);
     Attempt {
         fate: fate(&verdict, callback.attempts + 1, &server.retry, chance),
-        callback,
+        // They are not needed any more, and may be large.
+        callback: Callback {
+            parameters: Default::default(),
+            ..callback
+        },
         url: Some(url),
         started_at: finished.started_at,
         duration: finished.duration,

@@ -29,6 +29,7 @@ pub struct FoundServer {
 #[derive(Clone, PartialEq)]
 struct ServerDefinition {
     oid: pg_sys::Oid,
+    owner: pg_sys::Oid,
     name: String,
     network: &'static Network,
     options: Vec<(String, String)>,
@@ -38,7 +39,9 @@ impl ServerDefinition {
     fn parse(&self) -> Result<Arc<Server>, Problem> {
         let options = self.options.iter();
         let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
-        Server::parse(&self.name, self.network, options).map(Arc::new)
+        let mut server = Server::parse(&self.name, self.network, options)?;
+        server.limits.owner = self.owner.to_u32();
+        Ok(Arc::new(server))
     }
 }
 
@@ -57,6 +60,7 @@ pub fn read() -> spi::Result<Vec<FoundServer>> {
             servers.push(FoundServer {
                 definition: ServerDefinition {
                     oid: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                    owner: row.get(7)?.unwrap_or(pg_sys::InvalidOid),
                     name: row.get(2)?.unwrap_or_default(),
                     network,
                     options: options.into_iter().zip(values).collect(),
