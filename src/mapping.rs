@@ -12,6 +12,8 @@ use crate::callback::Action;
 use crate::callback::edit::{CHANGES, IDENTIFICATIONS};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 
+pub mod server_argument;
+
 /// Trigger arguments after the server's name, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {

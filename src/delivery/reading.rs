@@ -18,7 +18,7 @@ use std::time::Instant;
 use super::lane::{Lane, Position, START};
 use super::rate::Rate;
 use super::scheduler::Scheduler;
-use super::{Callback, Timestamp};
+use super::{Callback, ServerKey, Timestamp};
 
 /// Callbacks that wait in memory, of all servers together.
 const WINDOW: usize = 4000;
@@ -55,11 +55,11 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Servers, and the positions after which to read.
-    pub after: Vec<(String, Position)>,
+    pub after: Vec<(ServerKey, Position)>,
     /// How many callbacks of each.
     pub limit: usize,
     /// The servers whose next callback counts.
-    pub active: Vec<String>,
+    pub active: Vec<ServerKey>,
 }
 
 /// What was read.
@@ -194,7 +194,7 @@ impl Reading {
 
     /// Takes over what was read.
     pub fn take(&mut self, query: Query, found: Found, scheduler: &mut Scheduler) {
-        let mut last: HashMap<String, (usize, Position)> = query
+        let mut last: HashMap<ServerKey, (usize, Position)> = query
             .after
             .into_iter()
             .map(|(server, _)| (server, (0, START)))

@@ -19,10 +19,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::{Duration, Instant};
 
-use super::Callback;
 use super::breaker::Health;
 use super::lane::{Lane, Limits, START, TransactionIdHash};
 use super::retry::Fate;
+use super::{Callback, ServerKey};
 
 /// How long nothing is sent if there is nothing to send with.
 const REST: Duration = Duration::from_secs(1);
@@ -33,13 +33,13 @@ pub struct Scheduler {
     /// How many requests the pool takes at once.
     threads: usize,
     /// By server.
-    pub(super) lanes: BTreeMap<String, Lane>,
+    pub(super) lanes: BTreeMap<ServerKey, Lane>,
     /// The ids of all that wait here or are sent and not yet on record.
     known: HashSet<i64>,
     /// Requests on the wire.
     in_flight: usize,
     /// The server that was served last.
-    turn: String,
+    turn: Option<ServerKey>,
     /// Nothing is sent before.
     rests_until: Option<Instant>,
 }
@@ -61,15 +61,15 @@ impl Scheduler {
             lanes: BTreeMap::new(),
             known: HashSet::new(),
             in_flight: 0,
-            turn: String::new(),
+            turn: None,
             rests_until: None,
         }
     }
 
     /// Takes over the servers that there are, and forgets what waits: the queue is to be read from
-    /// the start. What is in flight, and what is known of a server's health, stays; servers that are
-    /// not named are paused until that is on record.
-    pub fn set_servers(&mut self, servers: &HashMap<String, Limits>, now: Instant) {
+    /// the start. What is in flight, and what is known of a server's health, stays, also when it is
+    /// renamed; servers that are not named are paused until that is on record.
+    pub fn set_servers(&mut self, servers: &HashMap<ServerKey, Limits>, now: Instant) {
         self.lanes.retain(|server, lane| {
             for (_, callback) in lane.waiting.drain(..) {
                 self.known.remove(&callback.id);
@@ -79,9 +79,10 @@ impl Scheduler {
             servers.contains_key(server) || !lane.is_empty()
         });
         for (server, limits) in servers {
-            if !self.lanes.contains_key(server) {
-                self.lanes.insert(server.clone(), Lane::new(*limits, now));
-            }
+            // With the name that it has now.
+            let lane = self.lanes.remove(server);
+            let lane = lane.unwrap_or_else(|| Lane::new(*limits, now));
+            self.lanes.insert(server.clone(), lane);
         }
     }
 
@@ -103,13 +104,13 @@ impl Scheduler {
     }
 
     /// What each server is doing.
-    pub fn occupations(&self) -> impl Iterator<Item = (&str, Occupation)> {
+    pub fn occupations(&self) -> impl Iterator<Item = (&ServerKey, Occupation)> {
         self.lanes.iter().map(|(server, lane)| {
             let occupation = Occupation {
                 in_flight: lane.in_flight,
                 is_broken: lane.breaker.is_broken(),
             };
-            (server.as_str(), occupation)
+            (server, occupation)
         })
     }
 
@@ -121,9 +122,8 @@ impl Scheduler {
         }
         let fair_share = (self.threads / self.lanes.len().max(1)).max(1);
         let room = |lane: &Lane| lane.in_flight < fair_share || free > self.threads / 4;
-        let after_turn = self
-            .lanes
-            .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
+        let after = self.turn.as_ref().map_or(Unbounded, Excluded);
+        let after_turn = self.lanes.range((after, Unbounded));
         let (server, index) = after_turn
             .chain(&self.lanes)
             .filter(|(_, lane)| lane.has_room(now) && lane.has_token(now) && room(lane))
@@ -136,7 +136,7 @@ impl Scheduler {
             rate.take(now);
         }
         self.in_flight += 1;
-        self.turn = server;
+        self.turn = Some(server);
         Some(callback)
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::Fate;
+use crate::delivery::tests::server_key;
 
 const NO_CALLS: Calls = Calls {
     wakes: 0,
@@ -45,7 +46,9 @@ impl World {
     }
 
     fn set_servers(&mut self, servers: usize, limits: Limits) {
-        let servers = (0..servers).map(|n| (format!("s{n}"), limits)).collect();
+        let servers = (0..servers)
+            .map(|n| (server_key(&format!("s{n}")), limits))
+            .collect();
         self.scheduler.set_servers(&servers, self.now);
     }
 
@@ -82,7 +85,7 @@ impl World {
     /// From where server 0 would be read.
     fn position(&self) -> Option<Position> {
         let query = self.reading.query(&self.scheduler);
-        let of_first = query.after.iter().find(|(server, _)| server == "s0");
+        let of_first = query.after.iter().find(|(server, _)| server.name == "s0");
         of_first.map(|(_, position)| *position)
     }
 }
@@ -243,7 +246,7 @@ fn a_full_window_is_read_on_from_its_last_when_it_runs_dry() {
     world.calls.wakes += 1;
     let due = (1..=500).map(|id| callback(id, 0, 100 + id / 2)).collect();
     let query = world.read(Timestamp(0), 1100, due);
-    assert_eq!(query.after, [("s0".to_owned(), (Timestamp(0), 0))]);
+    assert_eq!(query.after, [(server_key("s0"), (Timestamp(0), 0))]);
     assert!(!world.is_needed(), "500 wait");
     assert_eq!(world.position(), None, "there is no room");
     let mut sent = 0;
@@ -297,7 +300,7 @@ fn nothing_is_read_of_a_paused_server() {
     assert!(!world.is_needed());
     world.set_servers(2, Limits::default());
     let query = world.reading.query(&world.scheduler);
-    assert_eq!(query.active, ["s0", "s1"]);
+    assert_eq!(query.active, ["s0", "s1"].map(server_key));
     assert_eq!(world.position(), Some(START));
 }
 

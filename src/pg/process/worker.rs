@@ -203,7 +203,7 @@ impl Worker {
                 .occupations()
                 .filter_map(|(server, occupation)| {
                     Some((
-                        self.servers.oid(server)?,
+                        pg_sys::Oid::from(server.oid?),
                         occupation.in_flight,
                         occupation.is_broken || self.servers.is_cut_off(server),
                     ))

@@ -6,7 +6,9 @@ use pgrx::pg_sys;
 use super::column::{self, Column};
 use super::relation::{Table, Trigger, with_triggers};
 use crate::callback::Action;
+use crate::mapping::server_argument::ServerArgument;
 use crate::mapping::{Mapping, ParameterNames};
+use crate::pg::queue;
 use crate::pg::server;
 use crate::pg::sys::catalog;
 use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
@@ -43,9 +45,12 @@ impl Definition<'_> {
     pub fn check(&self) -> Result<(), Problem> {
         self.check_timing()?;
         let arguments = self.trigger.arguments();
-        let server = match arguments.first() {
-            Some(name) if !name.is_empty() => server::find(Some(name))?,
-            _ => {
+        let server = match ServerArgument::of(&arguments) {
+            // As a dump has it.
+            ServerArgument::Dropped(_) if queue::is_owner() => return Ok(()),
+            ServerArgument::Dropped(name) => return Err(server::was_dropped(name)),
+            ServerArgument::Name(name) if !name.is_empty() => server::find_held(Some(name))?,
+            ServerArgument::Name(_) => {
                 let message = "the first argument must be a server";
                 return Err(Problem::new(Class::InvalidDefinition, message)
                     .hint("Write for example report_lead('server', 'transaction_id={id}')."));
