@@ -1,11 +1,19 @@
 -- From 0.2.0 to 0.3.0: everything that a fresh 0.3.0 has and 0.2.0 had not, in the same words.
 -- What users and their tables may depend on is replaced where it stands, never dropped.
 
--- The rule that keeps the callbacks of a transaction id in order has a name; what was never sent holds none.
+-- What is queued for a server that is dropped is marked.
+alter table s2s.queue
+    add column server_dropped_at timestamptz,
+    add constraint callbacks_of_dropped_servers_are_parked
+        check (server_dropped_at is null or due_at = 'infinity');
+comment on column s2s.queue.server_dropped_at is 'when its server was dropped: it is for no server that has the name now, until the owner of the queue says so; else NULL';
+
+-- The rule that keeps the callbacks of a transaction id in order has a name; what was never sent holds none,
+-- nor does what is left of a dropped server.
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0;
+where attempts > 0 and server_dropped_at is null;
 
 comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
@@ -15,7 +23,48 @@ comment on column s2s.holding.id is 'number of the callback';
 
 drop index s2s.queue_holding;
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where attempts > 0;
+    where attempts > 0 and server_dropped_at is null;
+
+create or replace view s2s.server_status as
+select s.srvname::text as server,
+       w.fdwname::text as network,
+       case
+           when exists (
+               select from pg_catalog.pg_options_to_table(s.srvoptions) o
+               where o.option_name = 'paused' and o.option_value::boolean
+           ) then 'paused'
+           when occupation.is_broken then 'broken'
+           else 'active'
+       end as state,
+       queued.waiting,
+       queued.parked,
+       queued.oldest_waiting,
+       coalesce(occupation.in_flight, 0) as in_flight,
+       lately.delivered_last_hour,
+       lately.failed_last_hour,
+       lately.median_duration,
+       lately.p99_duration
+from pg_catalog.pg_foreign_server s
+join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
+join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
+    and validator.pronamespace = 's2s'::pg_catalog.regnamespace
+left join s2s.server_occupation() occupation on occupation.server = s.oid
+cross join lateral (
+    select count(*) filter (where q.due_at < 'infinity') as waiting,
+           count(*) filter (where q.due_at = 'infinity') as parked,
+           pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
+    from s2s.queue q where q.server = s.srvname::text and q.server_dropped_at is null
+) queued
+cross join lateral (
+    select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
+           count(*) filter (where a.verdict in ('retry', 'failed')) as failed_last_hour,
+           percentile_cont(0.5) within group (order by a.duration) filter (where a.url is not null)
+               as median_duration,
+           percentile_cont(0.99) within group (order by a.duration) filter (where a.url is not null)
+               as p99_duration
+    from s2s.attempt a
+    where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
+) lately;
 
 create or replace view s2s.callback as
 select q.id,
@@ -369,9 +418,9 @@ comment on function s2s.is_replicated is 'whether this session applies changes m
 comment on function s2s.skip_replicated is 'trigger: skips callbacks and attempts that logical replication brings from another database';
 comment on trigger skip_replicated on s2s.queue is 'callbacks of the publisher are delivered by the publisher';
 comment on trigger skip_replicated on s2s.attempt is 'attempts of the publisher are recorded at the publisher';
-comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns about those that a command breaks, tells the worker about changed servers';
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are created or their columns change, warns about those that a changed server breaks, tells the worker about changed servers';
-comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns about those that a command breaks, keeps triggers and queue with their servers, tells the worker about changed servers';
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are created or their columns change, warns about those that a changed server breaks, gives triggers and queue the new name of a server, tells the worker about changed servers';
+comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE, or their server; parks what is queued for that';
 comment on event trigger s2s_drop_extension is 'tells the worker that the extension is dropped';
 comment on function s2s.start_worker is 'starts this database''s worker at commit; called by CREATE EXTENSION';
 

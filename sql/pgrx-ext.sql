@@ -550,12 +550,15 @@ create table s2s.queue (
     due_at timestamptz not null default pg_catalog.clock_timestamp(),
     attempts integer not null default 0,
     last_error text,
+    server_dropped_at timestamptz,
     -- One index serves reading, recording and identity, since every index slows insertion. The
     -- worker reads each server's callbacks in the order in which they are due, so that one server's
     -- backlog does not hide another's. `id` alone is unique, too.
     constraint queue_pkey primary key (server, due_at, id),
     constraint attempts_is_not_negative check (attempts >= 0),
-    constraint parameters_is_an_object check (pg_catalog.jsonb_typeof(parameters) = 'object')
+    constraint parameters_is_an_object check (pg_catalog.jsonb_typeof(parameters) = 'object'),
+    constraint callbacks_of_dropped_servers_are_parked
+        check (server_dropped_at is null or due_at = 'infinity')
 )
 -- Callbacks are inserted without SQL, whatever default_table_access_method is.
 using heap;
@@ -570,15 +573,16 @@ comment on column s2s.queue.created_at is 'start of the database transaction tha
 comment on column s2s.queue.due_at is 'time of the next attempt; infinity if it is parked';
 comment on column s2s.queue.attempts is 'number of attempts so far with a request';
 comment on column s2s.queue.last_error is 'why it is not delivered yet';
+comment on column s2s.queue.server_dropped_at is 'when its server was dropped: it is for no server that has the name now, until the owner of the queue says so; else NULL';
 
 -- Callbacks of a transaction id are delivered in order: one that was sent, and is retried or parked, holds
 -- the later ones of the same server and action. One that was never sent holds none: whoever may insert
 -- rows could queue an invalid one for each transaction id of another. The index has the same condition, to be
--- used for the view. (It is no function: a role that may not execute it could not insert.)
+-- used for the view. What is left of a dropped server holds nothing of another of that name. (It is no function: a role that may not execute it could not insert.)
 create view s2s.holding as
 select server, action, transaction_id, id
 from s2s.queue
-where attempts > 0;
+where attempts > 0 and server_dropped_at is null;
 
 comment on view s2s.holding is 'callbacks that hold the later ones of the same server, action and transaction id: they were sent, and are retried or parked';
 comment on column s2s.holding.server is 'the foreign server';
@@ -587,7 +591,7 @@ comment on column s2s.holding.transaction_id is 'transaction id of the conversio
 comment on column s2s.holding.id is 'number of the callback';
 
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
-    where attempts > 0;
+    where attempts > 0 and server_dropped_at is null;
 
 create table s2s.attempt (
     id bigint generated always as identity,
@@ -763,7 +767,7 @@ cross join lateral (
     select count(*) filter (where q.due_at < 'infinity') as waiting,
            count(*) filter (where q.due_at = 'infinity') as parked,
            pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
-    from s2s.queue q where q.server = s.srvname::text
+    from s2s.queue q where q.server = s.srvname::text and q.server_dropped_at is null
 ) queued
 cross join lateral (
     select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
@@ -923,7 +927,7 @@ comment on trigger skip_replicated on s2s.attempt is 'attempts of the publisher 
 create function s2s.check_ddl() returns event_trigger
     language c set search_path to pg_catalog, pg_temp
     as 'MODULE_PATHNAME', 'check_ddl_wrapper';
-comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns about those that a command breaks, tells the worker about changed servers';
+comment on function s2s.check_ddl is 'event trigger: checks triggers that report to networks, warns about those that a command breaks, keeps triggers and queue with their servers, tells the worker about changed servers';
 
 create event trigger s2s_check_ddl on ddl_command_end
     when tag in (
@@ -932,10 +936,10 @@ create event trigger s2s_check_ddl on ddl_command_end
         'CREATE USER MAPPING', 'ALTER USER MAPPING', 'DROP USER MAPPING', 'DROP FOREIGN DATA WRAPPER', 'DROP OWNED'
     )
     execute function s2s.check_ddl();
-comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are created or their columns change, warns about those that a changed server breaks, tells the worker about changed servers';
--- Any command that can drop a column with something else; returns at once unless there is CASCADE.
+comment on event trigger s2s_check_ddl is 'checks triggers that report to networks when they are created or their columns change, warns about those that a changed server breaks, gives triggers and queue the new name of a server, tells the worker about changed servers';
+-- Any command that can drop a server, or a column with something else; most return at once without CASCADE.
 create event trigger s2s_check_drop on sql_drop execute function s2s.check_ddl();
-comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE';
+comment on event trigger s2s_check_drop is 'warns about triggers that report to networks and lose a column to DROP … CASCADE, or their server; parks what is queued for that';
 -- Before the command: after it neither the trigger nor its function exists.
 create event trigger s2s_drop_extension on ddl_command_start
     when tag in ('DROP EXTENSION')

@@ -27,11 +27,13 @@ pub mod recording;
 pub mod reply;
 pub mod retry;
 pub mod scheduler;
+mod server_key;
 pub mod slot;
 mod verdict;
 
 pub use attempt::Attempt;
 pub use reply::{Answer, Failure, FailureKind, Reply};
+pub use server_key::ServerKey;
 pub use verdict::Verdict;
 
 /// One thing that we owe a network to say: a row of `s2s.queue`.
@@ -39,8 +41,8 @@ pub use verdict::Verdict;
 pub struct Callback {
     /// Its number, in the order of queueing.
     pub id: i64,
-    /// The foreign server's name.
-    pub server: String,
+    /// The foreign server.
+    pub server: ServerKey,
     /// What happened.
     pub action: Action,
     /// The transaction id: what identifies the conversion at the network.
@@ -65,7 +67,7 @@ impl Callback {
     pub fn bytes(&self) -> usize {
         let parameters = self.parameters.iter();
         let parameters = parameters.map(|(name, text)| name.len() + text.len() + PARAMETER_BYTES);
-        parameters.sum::<usize>() + self.transaction_id.len() + self.server.len()
+        parameters.sum::<usize>() + self.transaction_id.len() + self.server.name.len()
     }
 
     /// All that it says, for the network: what [`Columns::of`] took apart.
@@ -174,11 +176,19 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A server without an OID.
+    pub fn server_key(name: &str) -> ServerKey {
+        ServerKey {
+            name: name.to_owned(),
+            oid: None,
+        }
+    }
+
     /// A callback that was never tried.
     pub fn callback(id: i64, server: &str, transaction_id: &str) -> Callback {
         Callback {
             id,
-            server: server.to_owned(),
+            server: server_key(server),
             action: Action::Lead,
             transaction_id: transaction_id.to_owned(),
             click_id: None,

@@ -69,6 +69,9 @@
 //!     [`http::pool`], and pgrx's check of the thread.
 //! 11. The SQL surface is `sql/pgrx-ext.sql`, and an updated database has the same. Guard:
 //!     `tests/cluster/administration/upgrade.rs`.
+//! 12. A name in a trigger or in the queue is the same foreign server's as long as it stands there,
+//!     unless it is marked as a dropped one's. Whatever queues holds the server, and a server gets or
+//!     loses a name only while nothing holds it. Guard: `tests/cluster/rights/identity.rs`.
 
 pub mod callback;
 pub mod click_id;

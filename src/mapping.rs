@@ -15,6 +15,7 @@ use crate::callback::edit::{CHANGES, IDENTIFICATIONS, boolean};
 use crate::problem::{Class, Problem, Quoted, did_you_mean, one_of};
 
 pub mod object;
+pub mod server_argument;
 mod value;
 
 pub use value::{Piece, Value};

@@ -9,13 +9,16 @@
 -- $1: servers
 -- $2, $3: for each, the due time and number after which to read
 -- $4: how many of each
+-- $5: their OIDs; nothing is read for a name that is another server's by now
 select due.id, due.server, due.action::text, due.transaction_id, due.click_id::text,
-       due.parameters, due.created_at, due.due_at, due.attempts
-from unnest($1::text[], $2::timestamptz[], $3::bigint[]) as after(server, due_at, id)
+       due.parameters, due.created_at, due.due_at, due.attempts, after.oid
+from unnest($1::text[], $2::timestamptz[], $3::bigint[], $5::oid[]) as after(server, due_at, id, oid)
 cross join lateral (
     select q.*
     from s2s.queue q
     where q.server = after.server
+      and after.oid is not distinct from (
+          select s.oid from pg_catalog.pg_foreign_server s where s.srvname = after.server)
       and (q.due_at, q.id) > (after.due_at, after.id)
       and q.due_at <= pg_catalog.now()
       and q.action in ('lead', 'sale', 'edit')

@@ -28,11 +28,12 @@ with tried as (
     returning q.id
 ), later as (
     update s2s.queue q
-    set due_at = case when t.pause < 0 then 'infinity'
+    -- One that was parked meanwhile stays parked: its server was dropped, or a person did it.
+    set due_at = case when t.pause < 0 or t.due_at = 'infinity' then 'infinity'
                  else pg_catalog.clock_timestamp() + t.pause * interval '1 microsecond' end,
         -- Without a URL no request was made.
         attempts = case when t.url is null then q.attempts else t.attempt end,
-        last_error = t.message
+        last_error = case when t.due_at = 'infinity' then q.last_error else t.message end
     from taken t
     where t.pause is not null and q.ctid = t.tuple
     returning q.id

@@ -1,5 +1,5 @@
 -- Servers of our networks that the current command made or changed, or whose user mappings it did.
-select s.srvname::text
+select s.srvname::text, s.oid
 from pg_catalog.pg_event_trigger_ddl_commands() c
 left join pg_catalog.pg_user_mappings m
     on m.umid = c.objid and c.classid = 'pg_catalog.pg_user_mapping'::pg_catalog.regclass

@@ -80,7 +80,7 @@ pub const COLUMNS: [(&str, Column); 15] = {
     use Column::*;
     [
         ("callback_id", Bigint(|a| Some(a.callback.id))),
-        ("server", Text(|a| Some(&a.callback.server))),
+        ("server", Text(|a| Some(&a.callback.server.name))),
         ("action", Text(|a| Some(a.callback.action.name()))),
         ("transaction_id", Text(|a| Some(&a.callback.transaction_id))),
         ("click_id", Text(|a| a.callback.click_id.as_deref())),

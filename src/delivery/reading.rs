@@ -19,7 +19,7 @@ use std::time::Instant;
 use super::lane::{Lane, Position, START, Window};
 use super::rate::Rate;
 use super::scheduler::Scheduler;
-use super::{Callback, Timestamp};
+use super::{Callback, ServerKey, Timestamp};
 
 /// Callbacks that wait in memory, of all servers together.
 const WINDOW: usize = 4000;
@@ -59,11 +59,11 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Servers, and the positions after which to read.
-    pub after: Vec<(String, Position)>,
+    pub after: Vec<(ServerKey, Position)>,
     /// How much of each.
     pub window: Window,
     /// The servers whose next callback counts.
-    pub active: Vec<String>,
+    pub active: Vec<ServerKey>,
 }
 
 /// What was read.
@@ -75,7 +75,7 @@ pub struct Found {
     pub next_due: Option<Timestamp>,
     due: Vec<Callback>,
     /// What was found of each server.
-    parts: HashMap<String, Part>,
+    parts: HashMap<ServerKey, Part>,
 }
 
 /// What was found of a server.
@@ -97,7 +97,7 @@ impl Found {
     }
 
     /// Whether no more is wanted of a server. One callback of each is, whatever its size.
-    pub fn fills(&self, server: &str, window: Window) -> bool {
+    pub fn fills(&self, server: &ServerKey, window: Window) -> bool {
         self.parts.get(server).is_some_and(|Part { size, .. }| {
             size.callbacks >= window.callbacks || size.bytes >= window.bytes
         })

@@ -23,10 +23,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::{Duration, Instant};
 
-use super::Callback;
 use super::breaker::Health;
 use super::lane::{Lane, Limits, START, TransactionIdHash};
 use super::retry::Fate;
+use super::{Callback, ServerKey};
 
 /// How long nothing is sent if there is nothing to send with.
 const REST: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct Scheduler {
     /// How many requests the pool takes at once.
     threads: usize,
     /// By server.
-    pub(super) lanes: BTreeMap<String, Lane>,
+    pub(super) lanes: BTreeMap<ServerKey, Lane>,
     /// The ids of all that wait here or are sent and not yet on record.
     known: HashSet<i64>,
     /// Requests on the wire.
@@ -45,7 +45,7 @@ pub struct Scheduler {
     /// The same by owner, for each that has a server which is not paused or a request on the wire.
     owners: HashMap<u32, usize>,
     /// The server that was served last.
-    turn: String,
+    turn: Option<ServerKey>,
     /// Nothing is sent before.
     rests_until: Option<Instant>,
 }
@@ -91,15 +91,15 @@ impl Scheduler {
             known: HashSet::new(),
             in_flight: 0,
             owners: HashMap::new(),
-            turn: String::new(),
+            turn: None,
             rests_until: None,
         }
     }
 
     /// Takes over the servers that there are, and forgets what waits: the queue is to be read from
-    /// the start. What is in flight, and what is known of a server's health, stays; servers that are
-    /// not named are paused until that is on record.
-    pub fn set_servers(&mut self, servers: &HashMap<String, Limits>, now: Instant) {
+    /// the start. What is in flight, and what is known of a server's health, stays, also when it is
+    /// renamed; servers that are not named are paused until that is on record.
+    pub fn set_servers(&mut self, servers: &HashMap<ServerKey, Limits>, now: Instant) {
         self.lanes.retain(|server, lane| {
             for id in lane.forget(None) {
                 self.known.remove(&id);
@@ -109,9 +109,10 @@ impl Scheduler {
             servers.contains_key(server) || !lane.is_empty()
         });
         for (server, limits) in servers {
-            if !self.lanes.contains_key(server) {
-                self.lanes.insert(server.clone(), Lane::new(*limits, now));
-            }
+            // With the name that it has now.
+            let lane = self.lanes.remove(server);
+            let lane = lane.unwrap_or_else(|| Lane::new(*limits, now));
+            self.lanes.insert(server.clone(), lane);
         }
         let with_servers = servers.values();
         self.owners = with_servers
@@ -141,13 +142,13 @@ impl Scheduler {
     }
 
     /// What each server is doing.
-    pub fn occupations(&self) -> impl Iterator<Item = (&str, Occupation)> {
+    pub fn occupations(&self) -> impl Iterator<Item = (&ServerKey, Occupation)> {
         self.lanes.iter().map(|(server, lane)| {
             let occupation = Occupation {
                 in_flight: lane.in_flight,
                 is_broken: lane.breaker.is_broken(),
             };
-            (server.as_str(), occupation)
+            (server, occupation)
         })
     }
 
@@ -170,9 +171,8 @@ impl Scheduler {
                     Some(taken) => taken + 1 < free,
                 }
         };
-        let after_turn = self
-            .lanes
-            .range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
+        let after = self.turn.as_ref().map_or(Unbounded, Excluded);
+        let after_turn = self.lanes.range((after, Unbounded));
         let (server, index) = after_turn
             .chain(&self.lanes)
             .filter(|(_, lane)| !lane.waiting.is_empty())
@@ -190,7 +190,7 @@ impl Scheduler {
             rate.take(now);
         }
         self.in_flight += 1;
-        self.turn = server;
+        self.turn = Some(server);
         Some(callback)
     }
 

@@ -137,13 +137,40 @@ pub fn find(name: Option<&str>) -> Result<Server, Problem> {
     }
 }
 
-/// The name of a server, if there is one that the current user may use; its options may be broken.
-pub fn check_may_use(name: Option<&str>) -> Result<&str, Problem> {
+/// The same for what is to be queued: until the end of the database transaction the server keeps its
+/// name.
+pub fn find_held(name: Option<&str>) -> Result<Server, Problem> {
+    name.and_then(foreign_server::hold);
+    find(name)
+}
+
+/// The name of such a server, whose options may be broken.
+pub fn hold_usable(name: Option<&str>) -> Result<&str, Problem> {
+    name.and_then(foreign_server::hold);
     let (name, found) = find_argument(name)?;
     match foreign_server::may_use(found.oid) {
         true => Ok(name),
         false => Err(permission_denied(name)),
     }
+}
+
+/// The server of a trigger, if the owner of the trigger's table may use it.
+pub fn of_table(name: &str, found: &ForeignServer, owner: pg_sys::Oid) -> Result<Server, Problem> {
+    match foreign_server::is_usable_by(found.oid, owner) {
+        true => parse(name, found),
+        false => Err(denied_to_owner(name)),
+    }
+}
+
+fn denied_to_owner(name: &str) -> Problem {
+    permission_denied(name).detail("The table's owner needs USAGE of it.")
+}
+
+/// The problem of a server that the owner of a trigger's table may not use.
+pub fn lacks_usage(name: &str, owner: pg_sys::Oid) -> Option<Problem> {
+    let found = ForeignServer::find(name)?;
+    let lacks = !foreign_server::is_usable_by(found.oid, owner);
+    lacks.then(|| denied_to_owner(name))
 }
 
 fn permission_denied(name: &str) -> Problem {
@@ -155,8 +182,15 @@ fn permission_denied(name: &str) -> Problem {
 }
 
 /// Refuses to let the current user see or change the callbacks of a server that it may neither use
-/// nor owns. Those of a server that is gone are for the owner of the queue.
+/// nor owns. Those of a server that is gone are for the owner of the queue. The server is held, by those
+/// who may act.
 pub fn check_may_act(name: &str) -> Result<(), Problem> {
+    may_act(name)?;
+    foreign_server::hold(name);
+    may_act(name)
+}
+
+fn may_act(name: &str) -> Result<(), Problem> {
     match ForeignServer::find(name) {
         Some(found) if foreign_server::may_use(found.oid) => Ok(()),
         Some(found) if foreign_server::is_owner(found.oid) => Ok(()),
@@ -172,10 +206,10 @@ pub fn check_may_act(name: &str) -> Result<(), Problem> {
 
 /// The server that a function's argument names, if it is the current user's, for a result that
 /// holds its password.
-pub fn find_own(name: Option<&str>) -> Result<Server, Problem> {
+pub fn find_own(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
     let (oid, server) = read_argument(name)?;
     match foreign_server::is_owner(oid) {
-        true => Ok(server),
+        true => Ok((oid, server)),
         false => {
             let message = format!("must be owner of foreign server {}", Quoted(&server.name));
             Err(Problem::new(Class::InsufficientPrivilege, message)
@@ -223,6 +257,14 @@ pub fn exists(name: &str) -> bool {
 pub fn does_not_exist(name: &str) -> Problem {
     let message = format!("server {} does not exist", Quoted(name));
     Problem::new(Class::UndefinedObject, message).hint(CREATE)
+}
+
+/// The problem of a server that was dropped.
+pub fn was_dropped(name: &str) -> Problem {
+    let message = format!("server {} was dropped", Quoted(name));
+    Problem::new(Class::UndefinedObject, message).hint(
+        "Name another server with CREATE OR REPLACE TRIGGER, or drop the trigger. A new server of that name gets nothing of it.",
+    )
 }
 
 fn parse(name: &str, found: &ForeignServer) -> Result<Server, Problem> {

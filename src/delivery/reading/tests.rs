@@ -6,6 +6,7 @@ use super::*;
 use crate::delivery::breaker::Health;
 use crate::delivery::lane::Limits;
 use crate::delivery::retry::Fate;
+use crate::delivery::tests::server_key;
 
 const NO_CALLS: Calls = Calls {
     wakes: 0,
@@ -46,7 +47,9 @@ impl World {
     }
 
     fn set_servers(&mut self, servers: usize, limits: Limits) {
-        let servers = (0..servers).map(|n| (format!("s{n}"), limits)).collect();
+        let servers = (0..servers)
+            .map(|n| (server_key(&format!("s{n}")), limits))
+            .collect();
         self.scheduler.set_servers(&servers, self.now);
     }
 
@@ -80,7 +83,7 @@ impl World {
     /// From where server 0 would be read.
     fn position(&self) -> Option<Position> {
         let query = self.reading.query(&self.scheduler);
-        let of_first = query.after.iter().find(|(server, _)| server == "s0");
+        let of_first = query.after.iter().find(|(server, _)| server.name == "s0");
         of_first.map(|(_, position)| *position)
     }
 }
@@ -241,7 +244,7 @@ fn a_full_window_is_read_on_from_its_last_when_it_runs_dry() {
     world.calls.wakes += 1;
     let due = (1..=500).map(|id| callback(id, 0, 100 + id / 2)).collect();
     let query = world.read(Timestamp(0), 1100, due);
-    assert_eq!(query.after, [("s0".to_owned(), (Timestamp(0), 0))]);
+    assert_eq!(query.after, [(server_key("s0"), (Timestamp(0), 0))]);
     assert!(!world.is_needed(), "500 wait");
     assert_eq!(world.position(), None, "there is no room");
     let mut sent = 0;
@@ -295,7 +298,7 @@ fn nothing_is_read_of_a_paused_server() {
     assert!(!world.is_needed());
     world.set_servers(2, Limits::default());
     let query = world.reading.query(&world.scheduler);
-    assert_eq!(query.active, ["s0", "s1"]);
+    assert_eq!(query.active, ["s0", "s1"].map(server_key));
     assert_eq!(world.position(), Some(START));
 }
 
@@ -361,7 +364,7 @@ fn a_window_is_full_of_bytes_too() {
     assert_eq!(query.window.bytes, 1_024_000);
     let mut found = Found::new(Timestamp(2000));
     let wanted = (1..1000).take_while(|id| {
-        let is_wanted = !found.fills("s0", query.window);
+        let is_wanted = !found.fills(&server_key("s0"), query.window);
         is_wanted.then(|| found.add(heavy(*id))).is_some()
     });
     let count = wanted.count() as i64;
@@ -369,7 +372,7 @@ fn a_window_is_full_of_bytes_too() {
         count, 18,
         "no more than a window but for a part of the last one"
     );
-    assert!(!found.fills("s1", query.window));
+    assert!(!found.fills(&server_key("s1"), query.window));
     world.reading.take(query, found, &mut world.scheduler);
     world.reading.end(plan, true);
     assert_eq!(world.position(), None, "enough waits");
@@ -398,10 +401,10 @@ fn one_callback_of_each_server_is_read_whatever_its_size() {
     let query = world.reading.query(&world.scheduler);
     let mut found = Found::new(Timestamp(2000));
     for server in 0..2 {
-        let name = format!("s{server}");
-        assert!(!found.fills(&name, query.window));
+        let key = server_key(&format!("s{server}"));
+        assert!(!found.fills(&key, query.window));
         found.add(huge(server as i64, server));
-        assert!(found.fills(&name, query.window));
+        assert!(found.fills(&key, query.window));
     }
     world.reading.take(query, found, &mut world.scheduler);
     assert!(world.scheduler.next(world.now).is_some());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::delivery::lane::MAX_LOCKED;
+use crate::delivery::tests::server_key;
 
 mod owners;
 mod simulation;
@@ -24,7 +25,7 @@ fn limits(max_in_flight: usize) -> Limits {
 fn scheduler(threads: usize, servers: u8, limits: Limits, now: Instant) -> Scheduler {
     let mut scheduler = Scheduler::new(threads);
     let all = (0..servers)
-        .map(|server| (format!("server {server}"), limits))
+        .map(|server| (server_key(&format!("server {server}")), limits))
         .collect();
     scheduler.set_servers(&all, now);
     scheduler
@@ -233,7 +234,7 @@ fn a_paused_server_is_sent_nothing() {
     scheduler.offer(callback(1, 0, 1));
     assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
     assert_eq!(scheduler.next_at(now), None);
-    scheduler.set_servers(&HashMap::from([("server 0".to_owned(), limits(1))]), now);
+    scheduler.set_servers(&HashMap::from([(server_key("server 0"), limits(1))]), now);
     scheduler.offer(callback(1, 0, 1));
     assert_eq!(drain(&mut scheduler, now), [1]);
 }
@@ -245,11 +246,70 @@ fn what_is_in_flight_is_not_taken_again() {
     scheduler.offer(callback(1, 0, 1));
     scheduler.offer(callback(2, 0, 2));
     assert_eq!(drain(&mut scheduler, now), [1]);
-    scheduler.set_servers(&HashMap::from([("server 0".to_owned(), limits(1))]), now);
+    scheduler.set_servers(&HashMap::from([(server_key("server 0"), limits(1))]), now);
     scheduler.offer(callback(1, 0, 1));
     finish(&mut scheduler, &callback(1, 0, 1), Fate::Gone, now);
     assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
     scheduler.offer(callback(2, 0, 2));
+    assert_eq!(drain(&mut scheduler, now), [2]);
+}
+
+/// A server, and a callback for it.
+fn known_as(name: &str, oid: u32) -> (ServerKey, impl Fn(i64) -> Callback) {
+    let (name, oid) = (name.to_owned(), Some(oid));
+    let key = ServerKey { name, oid };
+    let server = key.clone();
+    let callback = move |id| Callback {
+        server: server.clone(),
+        ..callback(id, 0, 1)
+    };
+    (key, callback)
+}
+
+#[test]
+fn a_server_with_the_name_of_another_gets_nothing_of_it() {
+    let now = Instant::now();
+    let ((old, of_old), (new, of_new)) = (known_as("x", 1), known_as("x", 2));
+    let mut scheduler = scheduler(10, 0, limits(1), now);
+    scheduler.set_servers(&HashMap::from([(old, limits(1))]), now);
+    for id in 1..=4 {
+        scheduler.offer(Callback {
+            transaction_id: id.to_string(),
+            ..of_old(id)
+        });
+    }
+    assert_eq!(drain(&mut scheduler, now), [1]);
+    scheduler.set_servers(&HashMap::from([(new.clone(), limits(2))]), now);
+    scheduler.offer(of_new(10));
+    // Neither what waited, nor what was not tried after all; and it does not hold the new one's.
+    scheduler.put_back(of_old(1), now);
+    let later = now + SECOND;
+    assert_eq!(drain(&mut scheduler, later), [10]);
+    scheduler.answered(&of_new(10), Health::Well, later);
+    scheduler.recorded(&of_new(10), Fate::Gone);
+    scheduler.set_servers(&HashMap::from([(new, limits(2))]), later);
+    assert_eq!(scheduler.occupations().count(), 1);
+    assert_eq!(drain(&mut scheduler, later), [] as [i64; 0]);
+}
+
+#[test]
+fn a_renamed_server_goes_on_in_order() {
+    let now = Instant::now();
+    let ((old, of_old), (new, of_new)) = (known_as("x", 1), known_as("y", 1));
+    let mut scheduler = scheduler(10, 0, limits(1), now);
+    scheduler.set_servers(&HashMap::from([(old, limits(2))]), now);
+    scheduler.offer(of_old(1));
+    assert_eq!(drain(&mut scheduler, now), [1]);
+    scheduler.set_servers(&HashMap::from([(new, limits(2))]), now);
+    let names: Vec<_> = scheduler
+        .occupations()
+        .map(|(server, it)| (server.name.clone(), it.in_flight))
+        .collect();
+    assert_eq!(names, [("y".to_owned(), 1)]);
+    scheduler.offer(of_new(1));
+    scheduler.offer(of_new(2));
+    assert_eq!(drain(&mut scheduler, now), [] as [i64; 0]);
+    finish(&mut scheduler, &of_old(1), Fate::Gone, now);
     assert_eq!(drain(&mut scheduler, now), [2]);
 }
 

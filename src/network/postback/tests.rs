@@ -200,7 +200,7 @@ fn further_names_are_filled_and_missing_ones_named() {
     );
     assert_eq!(
         url(&server, Action::Sale, &SALE),
-        message("server \"any\": option \"sale_url\" is not set")
+        message("option \"sale_url\" is not set")
     );
 }
 

@@ -273,7 +273,7 @@ fn an_edit_at_tradetracker_names_what_the_network_can_do() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "server \"s\": network tradetracker has no action \"edit\""
+        "network tradetracker has no action \"edit\""
     );
     assert_eq!(error.hint.unwrap(), "It has report_lead, report_sale.");
 }
@@ -288,7 +288,7 @@ fn a_sale_at_linktrust_names_what_the_network_can_do() {
     ] {
         assert_eq!(
             error.to_string(),
-            "server \"lt\": network linktrust has no action \"sale\""
+            "network linktrust has no action \"sale\""
         );
         assert_eq!(error.hint.unwrap(), "It has edit_transaction.");
     }

@@ -207,7 +207,7 @@ impl Worker {
                         is_broken,
                         ..occupation
                     };
-                    Some((self.servers.oid(server)?, occupation))
+                    Some((pg_sys::Oid::from(server.oid?), occupation))
                 }),
         );
         let is_idle = in_flight == 0

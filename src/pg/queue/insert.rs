@@ -20,6 +20,8 @@ use crate::pg::sys::memory::{OwnedContext, run_and_reset};
 pub struct NewCallback<'a> {
     /// The server's name.
     pub server: &'a str,
+    /// No server has that name: the callback is for none that gets it later.
+    pub is_server_gone: bool,
     pub action: Action,
     pub parameters: &'a Parameters<'a>,
     /// Why it cannot be sent: the callback is parked with this reason.
@@ -32,6 +34,9 @@ struct QueueTuple {
     due_at: Timestamp,
     values: [pg_sys::Datum; COLUMNS],
     nulls: [bool; COLUMNS],
+    /// The number of the column `server_dropped_at`, if the callback is for no server and the table
+    /// has it.
+    mark: Option<usize>,
 }
 
 impl QueueTuple {
@@ -65,6 +70,7 @@ impl QueueTuple {
             due_at,
             values: datums.map(|datum| datum.unwrap_or(pg_sys::Datum::null())),
             nulls: datums.map(|datum| datum.is_none()),
+            mark: table.server_dropped_at.filter(|_| callback.is_server_gone),
         }
     }
 
@@ -77,7 +83,7 @@ impl QueueTuple {
     #[allow(unsafe_code)]
     unsafe fn store(&self, slot: *mut pg_sys::TupleTableSlot) {
         // SAFETY: the arrays of a slot have an element for each column of its descriptor, and the
-        // queue has at least COLUMNS columns.
+        // queue has at least COLUMNS columns, and the mark's.
         unsafe {
             pg_sys::ExecClearTuple(slot);
             let columns = (*(*slot).tts_tupleDescriptor).natts as usize;
@@ -88,6 +94,10 @@ impl QueueTuple {
             (*slot)
                 .tts_isnull
                 .copy_from_nonoverlapping(self.nulls.as_ptr(), COLUMNS);
+            if let Some(mark) = self.mark {
+                *(*slot).tts_isnull.add(mark) = false;
+                *(*slot).tts_values.add(mark) = pg_sys::Datum::from(transaction_start());
+            }
             pg_sys::ExecStoreVirtualTuple(slot);
         }
     }

@@ -11,8 +11,7 @@ use pgrx::spi::{self, SpiHeapTupleData};
 
 use crate::callback::Action;
 use crate::delivery::reading::{Found, Query};
-use crate::delivery::{Callback, Timestamp};
-use crate::pg::sys::catalog;
+use crate::delivery::{Callback, ServerKey, Timestamp};
 use crate::pg::sys::spi::run;
 use crate::pg::sys::transaction;
 
@@ -25,7 +24,7 @@ pub fn due(query: &Query) -> spi::Result<Found> {
             let arguments = [
                 column
                     .clone()
-                    .map(|(server, _)| server.as_str())
+                    .map(|(server, _)| server.name.as_str())
                     .collect::<Vec<_>>()
                     .into(),
                 column
@@ -33,24 +32,40 @@ pub fn due(query: &Query) -> spi::Result<Found> {
                     .map(|(_, (due_at, _))| timestamptz(*due_at))
                     .collect::<Vec<_>>()
                     .into(),
-                column.map(|(_, (_, id))| *id).collect::<Vec<_>>().into(),
+                column
+                    .clone()
+                    .map(|(_, (_, id))| *id)
+                    .collect::<Vec<_>>()
+                    .into(),
                 (query.window.callbacks as i64).into(),
+                column
+                    .map(|(server, _)| server.oid.map(pg_sys::Oid::from))
+                    .collect::<Vec<_>>()
+                    .into(),
             ];
-            let sql = match catalog::relation_oid(c"holding") {
-                pg_sys::Oid::INVALID => {
-                    include_str!("../../../sql/runtime/read_due_before_0_3.sql")
-                }
-                _ => include_str!("../../../sql/runtime/read_due.sql"),
+            let sql = match super::has_marks() {
+                true => include_str!("../../../sql/runtime/read_due.sql"),
+                false => include_str!("../../../sql/runtime/read_due_before_0_3.sql"),
             };
             for row in run(client, sql, &arguments)? {
-                let server: String = row.get(2)?.unwrap_or_default();
+                let server = ServerKey {
+                    name: row.get(2)?.unwrap_or_default(),
+                    oid: row.get::<pg_sys::Oid>(10)?.map(pg_sys::Oid::to_u32),
+                };
                 // Large parameters are stored out of line: those that are not taken are not fetched.
                 if !found.fills(&server, query.window) {
-                    callback(&row)?.into_iter().for_each(|it| found.add(it));
+                    callback(&row)?
+                        .map(|callback| Callback { server, ..callback })
+                        .into_iter()
+                        .for_each(|callback| found.add(callback));
                 }
             }
         }
-        let active: Vec<&str> = query.active.iter().map(String::as_str).collect();
+        let active: Vec<&str> = query
+            .active
+            .iter()
+            .map(|server| server.name.as_str())
+            .collect();
         let sql = include_str!("../../../sql/runtime/next_due.sql");
         let next: Option<TimestampWithTimeZone> =
             run(client, sql, &[active.into()])?.first().get_one()?;
@@ -78,7 +93,7 @@ pub fn any_prepared() -> spi::Result<bool> {
     })
 }
 
-/// One row of the queue, with the columns of `sql/runtime/read_due.sql`; `None` if it reports what this
+/// One row of the queue, with the first columns of `sql/runtime/read_due.sql`; `None` if it reports what this
 /// version of the library does not know, and must not take for anything else.
 pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Option<Callback>> {
     let text = |column| -> spi::Result<String> { Ok(row.get(column)?.unwrap_or_default()) };
@@ -101,7 +116,10 @@ pub fn callback(row: &SpiHeapTupleData) -> spi::Result<Option<Callback>> {
     };
     Ok(Some(Callback {
         id,
-        server: text(2)?,
+        server: ServerKey {
+            name: text(2)?,
+            oid: None,
+        },
         action,
         transaction_id: text(4)?,
         click_id: row.get(5)?,

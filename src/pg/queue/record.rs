@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::{self, SpiClient};
 
@@ -29,11 +31,9 @@ pub fn attempts(attempts: &[Attempt]) -> spi::Result<Record> {
     super::force_sync_commit();
     Spi::connect(|client| {
         let mut record = Record::default();
-        let as_read = attempts
-            .iter()
-            .map(|attempt| (attempt, Some(attempt.callback.due_at)));
+        let as_read = attempts.iter().map(|attempt| Some(attempt.callback.due_at));
         let mut moved = Vec::new();
-        for (id, is_locked) in record_at(client, as_read.collect())? {
+        for (id, is_locked) in record_at(client, attempts, as_read.collect())? {
             match is_locked {
                 true => record.locked.push(id),
                 false => moved.push(id),
@@ -43,11 +43,14 @@ pub fn attempts(attempts: &[Attempt]) -> spi::Result<Record> {
             return Ok(record);
         }
         record.found_changes = true;
-        let moved = attempts
+        let mut moved: Vec<Attempt> = attempts
             .iter()
-            .filter(|attempt| moved.contains(&attempt.callback.id));
+            .filter(|attempt| moved.contains(&attempt.callback.id))
+            .cloned()
+            .collect();
+        let due_at = locate(client, &mut moved)?;
         // One that moves yet again is tried again later, as if it were locked.
-        let rest = record_at(client, locate(client, moved.collect())?)?;
+        let rest = record_at(client, &moved, due_at)?;
         record.locked.extend(rest.into_iter().map(|(id, _)| id));
         Ok(record)
     })
@@ -57,18 +60,15 @@ pub fn attempts(attempts: &[Attempt]) -> spi::Result<Record> {
 /// the callbacks of which nothing was recorded: locked, or not there.
 fn record_at(
     client: &SpiClient,
-    attempts: Vec<(&Attempt, Option<Timestamp>)>,
+    attempts: &[Attempt],
+    due_at: Vec<Option<Timestamp>>,
 ) -> spi::Result<Vec<(i64, bool)>> {
-    let due_at: Vec<_> = attempts
-        .iter()
-        .map(|(_, due_at)| due_at.map(timestamptz))
-        .collect();
-    let attempts: Vec<_> = attempts.into_iter().map(|(attempt, _)| attempt).collect();
     let mut arguments: Vec<_> = COLUMNS
         .iter()
-        .map(|(_, column)| array(column, &attempts))
+        .map(|(_, column)| array(column, attempts))
         .collect();
-    arguments.push(due_at.into());
+    let due_at = due_at.into_iter().map(|due_at| due_at.map(timestamptz));
+    arguments.push(due_at.collect::<Vec<_>>().into());
     let sql = include_str!("../../../sql/runtime/record.sql");
     run(client, sql, &arguments)?
         .map(|row| {
@@ -78,11 +78,9 @@ fn record_at(
         .collect()
 }
 
-/// Where the callbacks of attempts are in the queue now; `None`: they have left it.
-fn locate<'a>(
-    client: &SpiClient,
-    attempts: Vec<&'a Attempt>,
-) -> spi::Result<Vec<(&'a Attempt, Option<Timestamp>)>> {
+/// When the callbacks of attempts are due now; `None`: they have left the queue. A server that was renamed
+/// gets its new name.
+fn locate(client: &SpiClient, attempts: &mut [Attempt]) -> spi::Result<Vec<Option<Timestamp>>> {
     let column = attempts.iter();
     let arguments = [
         column
@@ -92,7 +90,12 @@ fn locate<'a>(
             .into(),
         column
             .clone()
-            .map(|a| a.callback.server.as_str())
+            .map(|a| a.callback.server.name.as_str())
+            .collect::<Vec<_>>()
+            .into(),
+        column
+            .clone()
+            .map(|a| a.callback.server.oid.map(pg_sys::Oid::from))
             .collect::<Vec<_>>()
             .into(),
         column
@@ -101,21 +104,29 @@ fn locate<'a>(
             .into(),
     ];
     let sql = include_str!("../../../sql/runtime/locate.sql");
-    let mut located = Vec::new();
+    let mut located = HashMap::new();
     for row in run(client, sql, &arguments)? {
-        let (id, due_at) = (row.get(1)?, row.get::<TimestampWithTimeZone>(2)?);
-        let attempt = attempts.iter().find(|a| Some(a.callback.id) == id);
-        located.extend(attempt.map(|attempt| (*attempt, due_at.map(timestamp))));
+        let id: Option<i64> = row.get(1)?;
+        let server: Option<String> = row.get(2)?;
+        let due_at = row.get::<TimestampWithTimeZone>(3)?.map(timestamp);
+        if let (Some(id), Some(server), Some(due_at)) = (id, server, due_at) {
+            located.insert(id, (server, due_at));
+        }
     }
-    Ok(located)
+    let due_at = attempts.iter_mut().map(|attempt| {
+        let (server, due_at) = located.remove(&attempt.callback.id)?;
+        attempt.callback.server.name = server;
+        Some(due_at)
+    });
+    Ok(due_at.collect())
 }
 
-fn array<'a>(column: &Column, attempts: &[&'a Attempt]) -> DatumWithOid<'a> {
+fn array<'a>(column: &Column, attempts: &'a [Attempt]) -> DatumWithOid<'a> {
     let attempts = attempts.iter();
     match column {
         Column::Text(get) => attempts.map(|a| get(a)).collect::<Vec<_>>().into(),
-        Column::Integer(get) => attempts.map(|a| get(a)).collect::<Vec<_>>().into(),
-        Column::Bigint(get) => attempts.map(|a| get(a)).collect::<Vec<_>>().into(),
+        Column::Integer(get) => attempts.map(get).collect::<Vec<_>>().into(),
+        Column::Bigint(get) => attempts.map(get).collect::<Vec<_>>().into(),
         Column::Timestamptz(get) => attempts
             .map(|a| get(a).map(timestamptz))
             .collect::<Vec<_>>()

@@ -21,12 +21,14 @@ use crate::pg::sys::catalog;
 use crate::pg::sys::invalidation::Dependencies;
 use crate::pg::sys::memory::OwnedContext;
 
-/// The number of columns of `s2s.queue`.
+/// The number of columns of `s2s.queue` that each callback has values of.
 pub const COLUMNS: usize = 10;
 
 /// What insertion needs to know of `s2s.queue`.
 pub struct QueueTable {
     pub ids: Ids,
+    /// The number of that column, from 0; a table that is not updated to 0.3.0 yet has none.
+    pub server_dropped_at: Option<usize>,
     /// The OIDs of the labels of `s2s.action`, in the order of [`Action::ALL`].
     labels: [pg_sys::Oid; Action::ALL.len()],
     descriptor: pg_sys::TupleDesc,
@@ -71,7 +73,7 @@ impl QueueTable {
         // which lives as long as the result.
         unsafe {
             check::storage(&*(*relation).rd_rel);
-            check::columns(relation, action);
+            let server_dropped_at = check::columns(relation, action);
             let (descriptor, info, indexes, executor, slot) = memory.switch_to(|| {
                 let descriptor = pg_sys::CreateTupleDescCopy((*relation).rd_att);
                 let info = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>())
@@ -94,6 +96,7 @@ impl QueueTable {
             let relations = [vec![(*relation).rd_id], indexes.clone()].concat();
             QueueTable {
                 ids: Ids(catalog::relation_oid(c"queue_id_seq")),
+                server_dropped_at,
                 labels: Action::ALL.map(|label| label_oid(action, label)),
                 descriptor,
                 info,

@@ -1,7 +1,9 @@
 //! Acting on a queued callback: with USAGE of its server, or as its owner. The tables are read and
-//! changed with the rights of their owner.
+//! changed with the rights of their owner. What is left of a dropped server is for the owner of the queue,
+//! who can give it to the server that has the name now.
 
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi;
 
@@ -10,27 +12,36 @@ use crate::pg::error::{self, PgResult};
 use crate::pg::process::wake;
 use crate::pg::queue::{self, force_sync_commit};
 use crate::pg::server;
+use crate::pg::sys::foreign_server;
 use crate::pg::sys::session::session_user;
 use crate::pg::sys::transaction::check_may_write;
 
 const CALLBACK: &str = include_str!("../../../sql/runtime/callback.sql");
 const RETRY: &str = include_str!("../../../sql/runtime/retry.sql");
 const RETRY_PARKED: &str = include_str!("../../../sql/runtime/retry_parked.sql");
+const ADOPT: &str = include_str!("../../../sql/runtime/adopt.sql");
 const CANCEL: &str = include_str!("../../../sql/runtime/cancel.sql");
 
 #[pg_extern(sql = false)]
 fn callback_url(id: i64) -> PgResult<Option<String>> {
-    let Some(callback) = find(id)? else {
+    let Some(Found { callback, .. }) = find(id)? else {
         return Ok(None);
     };
-    let server = server::read(&callback.server)?;
+    let server = server::read(&callback.server.name)?;
     Ok(Some(server.url(callback.action, &callback.parameters())?))
 }
 
 #[pg_extern(sql = false)]
 fn retry(id: i64) -> PgResult<bool> {
     check_may_write("retry()");
-    Ok(find(id)?.is_some() && change(RETRY, &[id.into()])? > 0)
+    let Some(found) = find(id)? else {
+        return Ok(false);
+    };
+    let server = found.callback.server.name.as_str();
+    if found.is_of_dropped_server {
+        adopt(server, Some(id))?;
+    }
+    Ok(change(RETRY, &[id.into(), server.into()])? > 0)
 }
 
 #[pg_extern(sql = false)]
@@ -39,6 +50,9 @@ fn retry_parked(server: Option<&str>) -> PgResult<i64> {
     let servers = match server {
         Some(server) => {
             server::check_may_act(server)?;
+            if queue::is_owner() && queue::has_marks() && foreign_server::hold(server).is_some() {
+                adopt(server, None)?;
+            }
             vec![server.to_owned()]
         }
         None => {
@@ -53,21 +67,64 @@ fn retry_parked(server: Option<&str>) -> PgResult<i64> {
 #[pg_extern(sql = false)]
 fn cancel(id: i64) -> PgResult<bool> {
     check_may_write("cancel()");
-    Ok(find(id)?.is_some() && change(CANCEL, &[id.into(), session_user().into()])? > 0)
+    let Some(found) = find(id)? else {
+        return Ok(false);
+    };
+    let arguments = [
+        id.into(),
+        session_user().into(),
+        found.callback.server.name.as_str().into(),
+        found.is_of_dropped_server.into(),
+    ];
+    Ok(change(CANCEL, &arguments)? > 0)
+}
+
+/// A callback that the current user may act on.
+struct Found {
+    callback: Callback,
+    is_of_dropped_server: bool,
 }
 
 /// The callback, if it is queued and the current user may act on it. Numbers can be guessed: of one
 /// that is another's they tell nothing.
-fn find(id: i64) -> PgResult<Option<Callback>> {
-    let read = || -> spi::Result<Option<Callback>> {
+///
+/// The snapshot may be older than the catalogs, in which the rights are: if the name has become another
+/// server's meanwhile, the callback is not that one's. Its server is held from here on; who changes the
+/// callback repeats the name.
+fn find(id: i64) -> PgResult<Option<Found>> {
+    let read = || -> spi::Result<_> {
         Spi::connect(|client| {
-            let mut rows = client.select(CALLBACK, None, &[id.into()])?;
-            rows.next()
-                .map_or(Ok(None), |row| queue::read::callback(&row))
+            let Some(row) = client.select(CALLBACK, None, &[id.into()])?.next() else {
+                return Ok(None);
+            };
+            let oid: Option<pg_sys::Oid> = row.get(10)?;
+            let is_of_dropped_server = row.get(11)?.unwrap_or(false);
+            let callback = queue::read::callback(&row)?;
+            Ok(callback.map(|callback| (callback, oid, is_of_dropped_server)))
         })
     };
-    let callback = queue::as_owner(read).map_err(error::spi)?;
-    Ok(callback.filter(|callback| server::check_may_act(&callback.server).is_ok()))
+    let Some((callback, oid, is_of_dropped_server)) = queue::as_owner(read).map_err(error::spi)?
+    else {
+        return Ok(None);
+    };
+    let name = callback.server.name.as_str();
+    let may_act = match is_of_dropped_server {
+        true => queue::is_owner(),
+        false => server::check_may_act(name).is_ok() && foreign_server::hold(name) == oid,
+    };
+    Ok(may_act.then_some(Found {
+        callback,
+        is_of_dropped_server,
+    }))
+}
+
+/// Gives what a dropped server has left, one callback or all, to the server that has its name now. The
+/// current user owns the queue.
+fn adopt(server: &str, id: Option<i64>) -> PgResult<()> {
+    if foreign_server::hold(server).is_none() {
+        return Err(server::does_not_exist(server).into());
+    }
+    change(ADOPT, &[server.into(), id.into()]).map(drop)
 }
 
 /// Changes the queue and wakes the worker at commit; returns the number of callbacks changed.

@@ -75,7 +75,7 @@ fn linktrust_answer(
 #[pg_extern(sql = false)]
 fn linktrust_file(server: Option<&str>, identification: Option<&str>) -> PgResult<String> {
     let chosen = identification.map(ColumnSet::from_parameter).transpose()?;
-    let server = server::find_own(server)?;
+    let (oid, server) = server::find_own(server)?;
     let account = account(&server)?;
     let password = server::password(&server.name).ok_or_else(|| server.no_password())?;
 
@@ -83,7 +83,7 @@ fn linktrust_file(server: Option<&str>, identification: Option<&str>) -> PgResul
         .map(|columns| Writer::new(columns, &password))
         .transpose()?;
     let mut left_out = LeftOut::default();
-    for_each_edit(&server.name, |id, parameters| {
+    for_each_edit(&server.name, oid, |id, parameters| {
         let edit = match Edit::parse(parameters, account.campaign_id) {
             Ok(edit) => edit,
             Err(problem) => {
@@ -157,11 +157,12 @@ const BATCH: std::ffi::c_long = 10;
 /// own.
 fn for_each_edit(
     server: &str,
+    oid: pg_sys::Oid,
     mut take: impl FnMut(i64, &Parameters) -> PgResult<()>,
 ) -> PgResult<()> {
     let open = || -> spi::Result<String> {
         Spi::connect(|client| {
-            let cursor = client.try_open_cursor(EDITS, &[server.into()])?;
+            let cursor = client.try_open_cursor(EDITS, &[server.into(), oid.into()])?;
             Ok(cursor.detach_into_name())
         })
     };
@@ -195,7 +196,7 @@ fn for_each_edit(
 #[pg_extern(sql = false)]
 fn linktrust_load(server: Option<&str>, file: Option<&str>, mut rows: ResultSet) -> PgResult<()> {
     check_may_write("linktrust_load()");
-    let server = server::find(server)?;
+    let server = server::find_held(server)?;
     account(&server)?;
     let file = file.ok_or_else(|| missing("file"))?;
     let mut bulk = BulkInsert::default();
@@ -221,6 +222,7 @@ fn queue_line(bulk: &mut BulkInsert, server: &Server, line: &Line) -> Result<i64
         .map_err(|problem| problem.one_line())?;
     Ok(bulk.add(&NewCallback {
         server: &server.name,
+        is_server_gone: false,
         action: Action::Edit,
         parameters,
         problem: None,

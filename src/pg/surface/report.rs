@@ -57,7 +57,7 @@ macro_rules! url_and_report {
             $($name: Option<$type>,)+
             $($further: Option<JsonB>,)?
         ) -> PgResult<Option<i64>> {
-            let server = server::find(server)?;
+            let server = server::find_held(server)?;
             let parameters = parameters!($($name),+);
             $(let parameters = with_further(parameters, &server, Action::$action, &$further)?;)?
             enqueue(&server, Action::$action, &parameters)
@@ -123,6 +123,7 @@ fn enqueue(server: &Server, action: Action, parameters: &Parameters) -> PgResult
     }
     let callback = NewCallback {
         server: &server.name,
+        is_server_gone: false,
         action,
         parameters,
         problem: None,

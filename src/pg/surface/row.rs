@@ -21,7 +21,7 @@ fn queue_callback(
     parameters: Option<JsonbText<'_>>,
 ) -> PgResult<Option<i64>> {
     check_may_write("queue_callback()");
-    let server_name = server::check_may_use(server)?;
+    let server_name = server::hold_usable(server)?;
     let action = read_action(action)?;
     if !settings::enabled() {
         return Ok(None);
@@ -36,6 +36,7 @@ fn queue_callback(
     }
     let callback = NewCallback {
         server: server_name,
+        is_server_gone: false,
         action,
         parameters: &row.parameters,
         problem: None,

@@ -100,6 +100,22 @@ fn owner(relation: pg_sys::Oid) -> pg_sys::Oid {
     }
 }
 
+/// Makes all sessions look a table and its triggers up again, once the database transaction commits.
+#[allow(unsafe_code)]
+pub fn invalidate(table: pg_sys::Oid) {
+    // SAFETY: within a database transaction; a table that does not exist is an error of PostgreSQL's.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) };
+}
+
+/// Keeps other sessions from making partitions of a table until the database transaction ends, and waits for
+/// those that do. Rows can be written meanwhile.
+#[allow(unsafe_code)]
+pub fn lock_against_partitions(table: pg_sys::Oid) {
+    let mode = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: any OID can be locked, within a database transaction.
+    unsafe { pg_sys::LockRelationOid(table, mode) };
+}
+
 /// A type of the schema `s2s`; `InvalidOid` if there is none of the name.
 #[allow(unsafe_code)]
 pub fn type_oid(name: &CStr) -> pg_sys::Oid {

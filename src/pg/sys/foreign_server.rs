@@ -65,13 +65,76 @@ impl ForeignServer {
     }
 }
 
+/// Holds the server of a name, if there is one, until the database transaction ends, or the
+/// subtransaction is rolled back: till then the server is neither dropped nor renamed, and no other gets
+/// its name. Invalidation messages are processed.
+#[allow(unsafe_code)]
+pub fn hold(name: &str) -> Option<pg_sys::Oid> {
+    let name = CString::new(name).ok()?;
+    loop {
+        // SAFETY: a catalog look-up; the name is NUL-terminated. Any OID can be locked, within a
+        // database transaction.
+        unsafe {
+            let server = pg_sys::get_foreign_server_oid(name.as_ptr(), true);
+            if server == pg_sys::InvalidOid {
+                return None;
+            }
+            if is_held(server) {
+                return Some(server);
+            }
+            lock(server, pg_sys::AccessShareLock);
+        }
+    }
+}
+
+/// Whether [`hold`] holds the server.
+#[allow(unsafe_code)]
+pub fn is_held(server: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up among the locks of this process; the tag is that of `LockDatabaseObject`.
+    unsafe {
+        let tag = pg_sys::LOCKTAG {
+            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
+            locktag_field2: pg_sys::ForeignServerRelationId.to_u32(),
+            locktag_field3: server.to_u32(),
+            locktag_field4: 0,
+            locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+            locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+        };
+        pg_sys::LockHeldByMe(
+            &tag,
+            pg_sys::AccessShareLock as pg_sys::LOCKMODE,
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            false,
+        )
+    }
+}
+
+/// Waits until no other session holds the server, and keeps others from it until the database
+/// transaction ends. A server gets a name only under this lock; DROP SERVER takes it by itself.
+pub fn lock_name(server: pg_sys::Oid) {
+    lock(server, pg_sys::AccessExclusiveLock);
+}
+
+#[allow(unsafe_code)]
+fn lock(server: pg_sys::Oid, mode: u32) {
+    let mode = mode as pg_sys::LOCKMODE;
+    // SAFETY: any OID can be locked, within a database transaction.
+    unsafe { pg_sys::LockDatabaseObject(pg_sys::ForeignServerRelationId, server, 0, mode) };
+}
+
 /// Whether the current user has USAGE on a server.
 #[allow(unsafe_code)]
 pub fn may_use(server: pg_sys::Oid) -> bool {
+    // SAFETY: reads a variable of the session.
+    is_usable_by(server, unsafe { pg_sys::GetUserId() })
+}
+
+/// Whether a role has USAGE on a server.
+#[allow(unsafe_code)]
+pub fn is_usable_by(server: pg_sys::Oid, user: pg_sys::Oid) -> bool {
     let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
     // SAFETY: catalog look-ups; a server that does not exist is an error of PostgreSQL's.
     unsafe {
-        let user = pg_sys::GetUserId();
         #[cfg(feature = "pg15")]
         let result = pg_sys::pg_foreign_server_aclcheck(server, user, usage);
         #[cfg(not(feature = "pg15"))]

@@ -15,7 +15,7 @@ pub struct Dependencies(Rc<Flagged>);
 struct Flagged {
     /// The relations; `None` during the look-up: all of them.
     relations: RefCell<Option<Vec<pg_sys::Oid>>>,
-    /// Foreign servers and foreign-data wrappers, too.
+    /// Foreign servers and foreign-data wrappers, too, and who may use them.
     servers: Cell<bool>,
     is_unchanged: Cell<bool>,
 }
@@ -42,7 +42,7 @@ impl Dependencies {
     }
 
     /// To be called after the look-up: from now on only changes of these relations count, and those
-    /// of servers if it used any.
+    /// of servers, and of roles, if it used any.
     pub fn only(self, relations: Vec<pg_sys::Oid>, servers: bool) -> Dependencies {
         self.0.relations.replace(Some(relations));
         self.0.servers.set(servers);
@@ -67,6 +67,9 @@ fn register_callbacks() {
         for cache in [
             pg_sys::SysCacheIdentifier::FOREIGNSERVEROID,
             pg_sys::SysCacheIdentifier::FOREIGNDATAWRAPPEROID,
+            pg_sys::SysCacheIdentifier::AUTHOID,
+            pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE,
+            pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM,
         ] {
             pg_sys::CacheRegisterSyscacheCallback(
                 cache as i32,

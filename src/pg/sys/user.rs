@@ -20,6 +20,11 @@ pub fn run_as<T>(user: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
     body()
 }
 
+/// Runs `body`, which changes catalogs, with the rights of the superuser that every cluster has.
+pub fn run_as_superuser<T>(body: impl FnOnce() -> T) -> T {
+    run_as(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), body)
+}
+
 /// Runs `body`, which calls code of `owner`'s, as `owner` in a security-restricted operation.
 /// Settings that it changes are restored afterwards.
 #[allow(unsafe_code)]

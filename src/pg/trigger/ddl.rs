@@ -7,7 +7,7 @@
 //! | changes columns so that its arguments no longer fit | error |
 //! | changes columns, and its arguments did not fit before; or enables it | warning |
 //! | drops a column along with something else | warning |
-//! | changes, renames or drops its server, or takes its password | warning |
+//! | changes or drops its server, or takes its password | warning |
 //! | any other | nothing |
 //!
 //! Only a command that made, changed or dropped servers of ours or their user mappings, or drops the
@@ -70,7 +70,7 @@ fn check_new_triggers() -> PgResult<()> {
                 .map_err(|problem| report_in(&definition.description(), problem))?;
             let checked = definition.check_new();
             refuse_new(checked.map_err(|problem| report_in(&definition.description(), problem)))?;
-            warn_of_no_password(definition);
+            warn_of_server(definition);
             Ok(())
         })?;
     }
@@ -102,12 +102,17 @@ fn with_trigger(
     Definition::find(table, |candidate| candidate.oid() == trigger, check).unwrap_or(Ok(()))
 }
 
-/// Warns if the trigger's server has no password. No error, since the user mapping may come later:
-/// a role that may not read passwords dumps it without. Until then callbacks are parked.
-fn warn_of_no_password(definition: &Definition) {
+/// Warns if the trigger's server has no password, or the table's owner may not use it. No error, since user
+/// mappings and privileges may come later: a dump has them at its end, or not at all. Until then callbacks
+/// are parked.
+fn warn_of_server(definition: &Definition) {
     let arguments = definition.trigger.arguments();
     let server = arguments.first().map(String::as_str).unwrap_or_default();
-    if let Some(problem) = server::lacks_password(server) {
+    let problems = [
+        server::lacks_password(server),
+        server::lacks_usage(server, definition.table.owner()),
+    ];
+    for problem in problems.into_iter().flatten() {
         report_in(&definition.description(), problem).report(PgLogLevel::WARNING);
     }
 }

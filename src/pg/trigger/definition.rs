@@ -6,7 +6,9 @@ use pgrx::pg_sys;
 use super::column::{self, Column};
 use super::relation::{Table, Trigger, with_triggers};
 use crate::callback::Action;
+use crate::mapping::server_argument::ServerArgument;
 use crate::mapping::{Mapping, ParameterNames, Wanted};
+use crate::pg::queue;
 use crate::pg::server;
 use crate::pg::sys::catalog;
 use crate::problem::{Class, Problem, Quoted, did_you_mean, list};
@@ -43,19 +45,20 @@ impl Definition<'_> {
     pub fn check(&self) -> Result<(), Problem> {
         self.check_timing()?;
         let arguments = self.trigger.arguments();
-        let server = match arguments.first() {
-            Some(name) if !is_forgotten(name) => server::find(Some(name))?,
-            given => {
+        let server = match ServerArgument::of(&arguments) {
+            // As a dump has it.
+            ServerArgument::Dropped(_) if queue::is_owner() => return Ok(()),
+            ServerArgument::Dropped(name) => return Err(server::was_dropped(name)),
+            ServerArgument::Name(name) if !is_forgotten(name) => server::find_held(Some(name))?,
+            ServerArgument::Name(given) => {
                 let message = "the first argument must be a server";
                 let problem = Problem::new(Class::InvalidDefinition, message).hint(format!(
                     "Write for example {}('server', 'transaction_id={{id}}').",
                     self.action.function()
                 ));
                 return Err(match given {
-                    Some(name) if !name.is_empty() => {
-                        problem.detail(format!("It is {}.", Quoted(name)))
-                    }
-                    _ => problem,
+                    "" => problem,
+                    text => problem.detail(format!("It is {}.", Quoted(text))),
                 });
             }
         };

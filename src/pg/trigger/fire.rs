@@ -5,7 +5,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::definition::Definition;
-use super::plan::{Plan, plan_of};
+use super::plan::{Plan, held_plan_of};
 use super::relation::{Table, Trigger};
 use super::row::Row;
 use crate::callback::Action;
@@ -72,7 +72,7 @@ unsafe fn fire(fcinfo: pg_sys::FunctionCallInfo, action: Action) -> PgResult<()>
         if !settings::enabled() || !is_reportable(&definition) {
             return Ok(());
         }
-        let plan = plan_of(&definition);
+        let plan = held_plan_of(&definition);
         if data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
             return report_new_table(&plan, &definition, data);
         }

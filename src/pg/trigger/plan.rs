@@ -1,8 +1,9 @@
 //! A trigger, compiled: what a row reports to which server.
 //!
-//! A plan is cached for the session, for all triggers that say the same of tables with the same columns,
-//! as the copies of a trigger on partitions do. It lasts until an invalidation message says that the
-//! table or a server has changed. When a row fires a trigger that can no longer be compiled, the user's statement still
+//! A plan is cached for the session, for all triggers that say the same of tables with the same columns
+//! and owner, as the copies of a trigger on partitions do. It lasts until an invalidation message says that
+//! the table, a server or a role has changed. A trigger that fires holds the server: until the end of the
+//! database transaction its name is that server's. When a row fires a trigger that can no longer be compiled, the user's statement still
 //! succeeds, and a callback with what is known of the row is parked with the reason.
 #![forbid(unsafe_code)]
 
@@ -18,12 +19,14 @@ use super::definition::Definition;
 use super::row::{ReadColumns, Row};
 use crate::callback::edit::is_unidentified;
 use crate::callback::{Action, Parameters, UNREAD, is_organic};
+use crate::mapping::server_argument::ServerArgument;
 use crate::mapping::{ParameterNames, Piece};
 use crate::network::Server;
 use crate::pg::error::{PgResult, report_in};
 use crate::pg::queue::{self, NewCallback};
 use crate::pg::server;
 use crate::pg::settings::{self, OnInvalidRow};
+use crate::pg::sys::foreign_server::{self, ForeignServer};
 use crate::pg::sys::invalidation::Dependencies;
 use crate::pg::sys::user;
 use crate::problem::Problem;
@@ -31,9 +34,11 @@ use crate::problem::Problem;
 pub struct Plan {
     action: Action,
     arguments: Vec<String>,
-    /// The server's name, the trigger's first argument.
+    /// The name that the server has, or had.
     server_name: String,
-    /// The server, unless it is gone or broken.
+    /// The foreign server; `None` if there is none of the name any more.
+    server_oid: Option<pg_sys::Oid>,
+    /// The server, unless it is gone or broken, or the table's owner may not use it.
     server: Result<Server, Problem>,
     parameters: Vec<Parameter>,
     columns: ReadColumns,
@@ -95,8 +100,16 @@ impl Plan {
     /// Compiles a trigger, as far as that is possible.
     fn new(definition: &Definition, arguments: Vec<String>) -> Plan {
         let dependencies = Dependencies::everything();
-        let server_name = arguments.first().cloned().unwrap_or_default();
-        let server = server::read(&server_name);
+        let argument = ServerArgument::of(&arguments);
+        let found = match argument {
+            ServerArgument::Name(name) => ForeignServer::find(name),
+            ServerArgument::Dropped(_) => None,
+        };
+        let server = match (&found, argument) {
+            (Some(found), _) => server::of_table(argument.name(), found, definition.table.owner()),
+            (None, ServerArgument::Name(name)) => Err(server::does_not_exist(name)),
+            (None, ServerArgument::Dropped(name)) => Err(server::was_dropped(name)),
+        };
         let names = server
             .as_ref()
             .ok()
@@ -121,7 +134,8 @@ impl Plan {
         let condition = condition.map(|column| columns.add(column));
         Plan {
             action: definition.action,
-            server_name,
+            server_name: argument.name().to_owned(),
+            server_oid: found.map(|found| found.oid),
             server,
             skips_unattributed_rows: mapping.goes_by_click(definition.action)
                 && !mapping.hides_customer(definition.action),
@@ -133,6 +147,11 @@ impl Plan {
             arguments,
             dependencies: dependencies.only(Vec::new(), true),
         }
+    }
+
+    /// Whether its name is its server's until the end of the database transaction.
+    fn is_held(&self) -> bool {
+        self.server_oid.is_some_and(foreign_server::is_held)
     }
 
     /// The columns of the table that it reads, for [`Row::new`].
@@ -203,6 +222,7 @@ impl Plan {
         let parameters = self.parameters(row);
         let callback = NewCallback {
             server: &self.server_name,
+            is_server_gone: self.server_oid.is_none(),
             action: self.action,
             parameters: &parameters,
             problem: None,
@@ -238,10 +258,10 @@ struct Compiled {
 impl Compiled {
     /// Whether it is still what the trigger says: CREATE OR REPLACE TRIGGER keeps its OID, and messages
     /// about it are not processed within the command that is running.
-    fn is_valid(&self, definition: &Definition) -> bool {
+    fn is_valid(&self, definition: &Definition, has_arguments: impl Fn(&[String]) -> bool) -> bool {
         self.is_unchanged()
             && self.plan.action == definition.action
-            && definition.trigger.has_arguments(&self.plan.arguments)
+            && has_arguments(&self.plan.arguments)
     }
 
     fn is_unchanged(&self) -> bool {
@@ -266,19 +286,61 @@ thread_local! {
     static ALIKE: RefCell<HashMap<Likeness, Weak<Plan>>> = RefCell::new(HashMap::new());
 }
 
+/// The plan of a trigger that fires. Its server, if there is one, is held.
+pub fn held_plan_of(definition: &Definition) -> Rc<Plan> {
+    let as_passed = |arguments: &[String]| definition.trigger.has_arguments(arguments);
+    if let Some(plan) = cached(definition, as_passed).filter(|plan| plan.is_held()) {
+        return plan;
+    }
+    let trigger = definition.trigger.oid();
+    let arguments_now = || {
+        let arguments = definition.table.arguments_of(trigger);
+        arguments.unwrap_or_else(|| definition.trigger.arguments())
+    };
+    loop {
+        let arguments = arguments_now();
+        let held = match ServerArgument::of(&arguments) {
+            ServerArgument::Dropped(_) => None,
+            ServerArgument::Name(name) => {
+                let held = foreign_server::hold(name);
+                if held.is_none() {
+                    // It may have been renamed, and the message is yet to come.
+                    definition.table.read_anew();
+                }
+                held
+            }
+        };
+        let plan = plan_with(definition, arguments_now());
+        // What has taken effect before the server was held is known by now.
+        if plan.arguments == arguments && plan.server_oid == held {
+            return plan;
+        }
+    }
+}
+
 /// The plan of a trigger, compiled if there is none that is still valid.
 pub fn plan_of(definition: &Definition) -> Rc<Plan> {
+    plan_with(definition, definition.trigger.arguments())
+}
+
+/// The plan that the session has, if it is still valid.
+fn cached(definition: &Definition, has_arguments: impl Fn(&[String]) -> bool) -> Option<Rc<Plan>> {
+    PLANS.with_borrow(|plans| {
+        let compiled = plans.get(&definition.trigger.oid())?;
+        let is_valid = compiled.is_valid(definition, has_arguments);
+        is_valid.then(|| compiled.plan.clone())
+    })
+}
+
+/// The plan of a trigger with these arguments.
+fn plan_with(definition: &Definition, arguments: Vec<String>) -> Rc<Plan> {
     let trigger = definition.trigger.oid();
-    let cached = PLANS.with_borrow(|plans| {
-        let compiled = plans.get(&trigger)?;
-        compiled.is_valid(definition).then(|| compiled.plan.clone())
-    });
-    if let Some(plan) = cached {
+    if let Some(plan) = cached(definition, |its| its == arguments) {
         return plan;
     }
     // Before the columns are read.
     let table = Dependencies::everything();
-    let plan = alike(definition);
+    let plan = alike(definition, arguments);
     let table = table.only(vec![definition.table.oid()], false);
     let compiled = Compiled {
         plan: plan.clone(),
@@ -295,10 +357,10 @@ pub fn plan_of(definition: &Definition) -> Rc<Plan> {
 }
 
 /// A plan that is valid for a trigger: that of one alike, or a new one.
-fn alike(definition: &Definition) -> Rc<Plan> {
+fn alike(definition: &Definition, arguments: Vec<String>) -> Rc<Plan> {
     let likeness = Likeness {
         action: definition.action,
-        arguments: definition.trigger.arguments(),
+        arguments,
         columns: definition.table.columns(),
         owner: definition.table.owner(),
     };

@@ -63,6 +63,26 @@ impl Table<'_> {
         self.class().relkind as u8 == pg_sys::RELKIND_VIEW
     }
 
+    /// The arguments that one of its triggers has now. Those that PostgreSQL passes to a trigger are as
+    /// old as the statement; ALTER SERVER … RENAME changes them meanwhile.
+    pub fn arguments_of(&self, trigger: pg_sys::Oid) -> Option<Vec<String>> {
+        // SAFETY: the relation is open. Its triggers stay in place while nothing processes invalidation
+        // messages: the arguments are copied. A TriggerDesc has `numtriggers` triggers.
+        unsafe {
+            let triggers = (*self.relation).trigdesc.as_ref()?;
+            (0..triggers.numtriggers as usize)
+                .map(|number| Trigger::new(triggers.triggers.add(number)))
+                .find(|candidate| candidate.oid() == trigger)
+                .map(|trigger| trigger.arguments())
+        }
+    }
+
+    /// Reads the table's relcache entry anew, whatever messages have arrived.
+    pub fn read_anew(&self) {
+        // SAFETY: an open relation is read anew in place; nothing of it is borrowed here.
+        unsafe { pg_sys::RelationCacheInvalidateEntry(self.oid()) };
+    }
+
     /// Its columns, without dropped ones.
     pub fn columns(&self) -> Vec<Column> {
         let descriptor = self.descriptor();

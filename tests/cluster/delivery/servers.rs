@@ -61,10 +61,10 @@ fn callbacks_of_a_dropped_server_are_parked_with_the_reason() {
     let mut shop = Shop::open_with(shared_cluster(), "dropped", ", paused 'true'");
     shop.insert([1]);
     shop.sql("drop server games_nl cascade");
-    wait_for(PATIENCE, "it is parked", || shop.status(1) == "parked");
+    assert_eq!(shop.status(1), "parked");
     assert_eq!(
         shop.text("select last_error from s2s.queue"),
-        "server \"games_nl\" does not exist"
+        "server \"games_nl\" was dropped"
     );
 }
 

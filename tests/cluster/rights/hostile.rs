@@ -153,6 +153,7 @@ fn an_application_role_inserts_rows_and_gains_nothing() {
 fn who_acts_for_another_acts_with_the_rights_of_that_one() {
     let (mut shop, mut role) = shop_with_role("hostile_definer");
     shop.sql("create role hostile_definer_owner; alter table players owner to hostile_definer_owner;
+              grant usage on foreign server games_nl to hostile_definer_owner;
               create function enter(id bigint) returns void language sql security definer set search_path = public
                   as $$ insert into players values (id, 'x', 'opaque') $$;
               alter function enter owner to hostile_definer_owner;

@@ -88,6 +88,13 @@ select * from queued;
 delete from s2s.queue;
 create server games_nl foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', click_ids 'any');
 insert into orders values (14, 1, 'EUR', null, 'c', true);
+select * from queued;
+delete from s2s.queue;
+delete from orders where "order no" = 14;
+create or replace trigger report_order after insert or update of paid on orders for each row when (new.paid)
+    execute function s2s.report_sale('games_nl', 'transaction_id=W-{order no}', 'amount={total}', 'currency={currency}',
+        'voucher_code={voucher}', 'click_id={came_with}', 'description_merchant={{{order no}}} {currency}', 'product_id=77');
+insert into orders values (14, 1, 'EUR', null, 'c', true);
 alter table orders rename came_with to click;
 select * from queued;
 delete from s2s.queue;

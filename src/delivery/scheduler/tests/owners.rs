@@ -14,13 +14,13 @@ fn owned(threads: usize, servers: u8, owner: impl Fn(u8) -> u32, now: Instant) -
 fn all(
     servers: impl IntoIterator<Item = u8>,
     owner: impl Fn(u8) -> u32,
-) -> HashMap<String, Limits> {
+) -> HashMap<ServerKey, Limits> {
     let server = |server| {
         let limits = Limits {
             owner: owner(server),
             ..limits(256)
         };
-        (format!("server {server}"), limits)
+        (server_key(&format!("server {server}")), limits)
     };
     servers.into_iter().map(server).collect()
 }
@@ -59,12 +59,12 @@ fn owners_without_a_server_that_is_sent_to_do_not_count() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(32);
     let mut servers = all(0..40, |_| 1);
-    servers.insert("gone".to_owned(), Limits::NONE);
+    servers.insert(server_key("gone"), Limits::NONE);
     let paused = Limits {
         owner: 2,
         ..limits(0)
     };
-    servers.insert("paused".to_owned(), paused);
+    servers.insert(server_key("paused"), paused);
     scheduler.set_servers(&servers, now);
     (0..40).for_each(|server| offer(&mut scheduler, server, 1));
     assert_eq!(drain(&mut scheduler, now).len(), 32);
@@ -141,7 +141,7 @@ proptest! {
                 }
             }
             in_flight.extend(std::iter::from_fn(|| scheduler.next(now)));
-            let server = |callback: &Callback| callback.server["server ".len()..].parse::<u8>();
+            let server = |callback: &Callback| callback.server.name["server ".len()..].parse::<u8>();
             let busy: HashSet<u32> = in_flight
                 .iter()
                 .map(|callback| owner(server(callback).expect("a number")))
@@ -157,7 +157,7 @@ proptest! {
         offer(&mut scheduler, 200, 1);
         let next = scheduler.next(now).map(|callback| callback.server);
         if threads >> busy > 0 {
-            prop_assert_eq!(next.as_deref(), Some("server 200"));
+            prop_assert_eq!(next, Some(server_key("server 200")));
         }
     }
 }

@@ -39,7 +39,7 @@ impl World {
         self.queue.insert((due, callback.id), callback);
     }
 
-    fn transaction(callback: &Callback) -> (String, String) {
+    fn transaction(callback: &Callback) -> (ServerKey, String) {
         (callback.server.clone(), callback.transaction_id.clone())
     }
 
@@ -138,7 +138,7 @@ impl World {
         let at_server = self
             .sent
             .iter()
-            .filter(|(_, callback)| callback.server == server);
+            .filter(|(_, callback)| callback.server.name == server);
         let times: Vec<_> = at_server.map(|(at, _)| *at).collect();
         let from = |first: usize| {
             let end = times[first] + SECOND;
@@ -248,7 +248,7 @@ fn an_outage_of_six_hours_costs_few_requests_and_nothing_is_lost() {
     let outage = world.start + 6 * HOUR..world.start + 12 * HOUR;
     let mut to_the_dead = 0;
     world.run(|callback, now| {
-        if callback.server == "server 0" && outage.contains(&now) {
+        if callback.server.name == "server 0" && outage.contains(&now) {
             to_the_dead += 1;
             (10 * SECOND, Health::Ill)
         } else {
@@ -260,7 +260,7 @@ fn an_outage_of_six_hours_costs_few_requests_and_nothing_is_lost() {
     let late = world
         .sent
         .iter()
-        .filter(|(_, callback)| callback.server == "server 1")
+        .filter(|(_, callback)| callback.server.name == "server 1")
         .map(|(at, callback)| *at - (world.start + 30 * SECOND * callback.id as u32))
         .max();
     assert!(

@@ -88,12 +88,12 @@ impl Worker {
             }
             false => Ok(None),
         });
-        let Some((servers, queued)) = found? else {
+        let Some(((servers, others), queued)) = found? else {
             self.slot.state.give_up(calls.wakes);
             log!("s2s: the extension is gone; the worker ends");
             process::exit(0);
         };
-        self.servers.refresh(servers, queued);
+        self.servers.refresh(servers, others, queued);
         let now = Instant::now();
         self.scheduler.set_servers(&self.servers.limits(), now);
         self.alarms.servers_are_read(now);

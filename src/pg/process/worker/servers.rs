@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi;
 
-use crate::delivery::Callback;
 use crate::delivery::lane::Limits;
+use crate::delivery::{Callback, ServerKey};
 use crate::http::client::{Client, ClientSettings, Clients, SystemRoots};
 use crate::network::secret::Secret;
 use crate::network::{Network, Server};
@@ -26,64 +26,75 @@ pub struct FoundServer {
 }
 
 /// What a [`Server`] is read from.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 struct ServerDefinition {
-    oid: pg_sys::Oid,
+    key: ServerKey,
     owner: pg_sys::Oid,
-    name: String,
     network: &'static Network,
     options: Vec<(String, String)>,
 }
 
 impl ServerDefinition {
+    /// Whether nothing has changed, the name either, which is none of the key's identity.
+    fn is_unchanged(&self, before: &ServerDefinition) -> bool {
+        (&self.key.name, &self.options) == (&before.key.name, &before.options)
+            && self.network.name == before.network.name
+    }
+
     fn parse(&self) -> Result<Arc<Server>, Problem> {
         let options = self.options.iter();
         let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut server = Server::parse(&self.name, self.network, options)?;
+        let mut server = Server::parse(&self.key.name, self.network, options)?;
         server.limits.owner = self.owner.to_u32();
         Ok(Arc::new(server))
     }
 }
 
-/// Reads all of them.
-pub fn read() -> spi::Result<Vec<FoundServer>> {
+/// Reads all of them, and the keys of foreign servers of other wrappers.
+pub fn read() -> spi::Result<(Vec<FoundServer>, Vec<ServerKey>)> {
     Spi::connect(|client| {
         let mut servers = Vec::new();
+        let mut others = Vec::new();
         let sql = include_str!("../../../../sql/runtime/servers.sql");
         for row in run(client, sql, &[])? {
             let wrapper: String = row.get(3)?.unwrap_or_default();
+            let oid: Option<pg_sys::Oid> = row.get(1)?;
+            let key = ServerKey {
+                name: row.get(2)?.unwrap_or_default(),
+                oid: oid.map(pg_sys::Oid::to_u32),
+            };
             let Some(network) = Network::from_name(&wrapper) else {
+                others.push(key);
                 continue;
             };
             let options: Vec<String> = row.get(4)?.unwrap_or_default();
             let values: Vec<String> = row.get(5)?.unwrap_or_default();
             servers.push(FoundServer {
                 definition: ServerDefinition {
-                    oid: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                    key,
                     owner: row.get(7)?.unwrap_or(pg_sys::InvalidOid),
-                    name: row.get(2)?.unwrap_or_default(),
                     network,
                     options: options.into_iter().zip(values).collect(),
                 },
                 password: row.get::<String>(6)?.and_then(Secret::new),
             });
         }
-        Ok(servers)
+        Ok((servers, others))
     })
 }
 
 /// All servers that callbacks are queued for or can be.
 pub struct Servers {
     clients: Clients,
-    by_name: HashMap<String, Connected>,
+    known: HashMap<ServerKey, Connected>,
     /// What was read of each foreign server; `None`: its options are unusable, as the log says.
-    read: HashMap<pg_sys::Oid, (ServerDefinition, Option<Arc<Server>>)>,
+    read: HashMap<ServerKey, (ServerDefinition, Option<Arc<Server>>)>,
 }
 
 /// A server, and the connections to it.
 struct Connected {
     /// The foreign server, unless it is gone and only its callbacks are left.
-    server: Option<(pg_sys::Oid, Arc<Server>)>,
+    server: Option<Arc<Server>>,
     password: Option<Secret>,
     client: Result<Client, String>,
     settings: ClientSettings,
@@ -93,11 +104,11 @@ impl Connected {
     fn limits(&self) -> Limits {
         match &self.server {
             None => Limits::NONE,
-            Some((_, server)) if server.paused || self.client.is_err() => Limits {
+            Some(server) if server.paused || self.client.is_err() => Limits {
                 max_in_flight: 0,
                 ..server.limits
             },
-            Some((_, server)) => server.limits,
+            Some(server) => server.limits,
         }
     }
 }
@@ -113,69 +124,68 @@ impl Servers {
         }
         Servers {
             clients: Clients::new(roots, idle),
-            by_name: HashMap::new(),
+            known: HashMap::new(),
             read: HashMap::new(),
         }
     }
 
-    /// The foreign server's OID, if there is one.
-    pub fn oid(&self, server: &str) -> Option<pg_sys::Oid> {
-        let (oid, _) = self.by_name.get(server)?.server.as_ref()?;
-        Some(*oid)
-    }
-
     /// Whether nothing can be sent there until something is mended on this side.
-    pub fn is_cut_off(&self, server: &str) -> bool {
-        let connected = self.by_name.get(server);
+    pub fn is_cut_off(&self, server: &ServerKey) -> bool {
+        let connected = self.known.get(server);
         connected.is_some_and(|connected| connected.client.is_err())
     }
 
     /// How much each may be sent.
-    pub fn limits(&self) -> HashMap<String, Limits> {
-        let by_name = self.by_name.iter();
-        by_name
-            .map(|(name, connected)| (name.clone(), connected.limits()))
+    pub fn limits(&self) -> HashMap<ServerKey, Limits> {
+        let known = self.known.iter();
+        known
+            .map(|(key, connected)| (key.clone(), connected.limits()))
             .collect()
     }
 
-    /// Takes over the servers as they are now, and those that are gone and have callbacks queued.
-    /// Those that did not change are not parsed again, and connections to them stay.
-    pub fn refresh(&mut self, servers: Vec<FoundServer>, queued: Vec<String>) {
-        let mut old = std::mem::take(&mut self.by_name);
-        let mut unusable = Vec::new();
+    /// Takes over the servers as they are now, and those that have callbacks queued and are gone, or are
+    /// of other wrappers. Those that did not change are not parsed again, and connections to them stay.
+    pub fn refresh(
+        &mut self,
+        servers: Vec<FoundServer>,
+        others: Vec<ServerKey>,
+        queued: Vec<String>,
+    ) {
+        let mut old = std::mem::take(&mut self.known);
+        let mut names = HashSet::new();
         let mut read = std::mem::take(&mut self.read);
         for FoundServer {
             definition,
             password,
         } in servers
         {
-            let oid = definition.oid;
-            let before = read.remove(&oid);
+            let key = definition.key.clone();
+            let before = read.remove(&key);
             let (definition, server) = match before {
-                Some(before) if before.0 == definition => before,
+                Some(before) if definition.is_unchanged(&before.0) => before,
                 _ => {
                     let server = definition.parse();
                     let server = server.inspect_err(|problem| {
-                        warning!("s2s: server \"{}\": {problem}", definition.name);
+                        warning!("s2s: server \"{key}\": {problem}");
                     });
                     (definition, server.ok())
                 }
             };
-            let name = &definition.name;
-            match &server {
-                Some(server) => {
-                    let server = Some((oid, server.clone()));
-                    let connected = self.connect(name, old.remove(name), server, password);
-                    self.by_name.insert(name.clone(), connected);
-                }
-                None => unusable.push(name.clone()),
+            if let Some(server) = &server {
+                let server = Some(server.clone());
+                let connected = self.connect(&key, old.remove(&key), server, password);
+                self.known.insert(key.clone(), connected);
             }
-            self.read.insert(oid, (definition, server));
+            names.insert(key.name.clone());
+            self.read.insert(key, (definition, server));
         }
         for name in queued {
-            if !self.by_name.contains_key(&name) && !unusable.contains(&name) {
-                let connected = self.connect(&name, old.remove(&name), None, None);
-                self.by_name.insert(name, connected);
+            if !names.contains(&name) {
+                let other = others.iter().find(|other| other.name == name);
+                let oid = other.and_then(|other| other.oid);
+                let key = ServerKey { name, oid };
+                let connected = self.connect(&key, old.remove(&key), None, None);
+                self.known.insert(key, connected);
             }
         }
     }
@@ -187,13 +197,13 @@ impl Servers {
 
     fn connect(
         &mut self,
-        name: &str,
+        key: &ServerKey,
         old: Option<Connected>,
-        server: Option<(pg_sys::Oid, Arc<Server>)>,
+        server: Option<Arc<Server>>,
         password: Option<Secret>,
     ) -> Connected {
         let request = match &server {
-            Some((_, server)) => server.request.clone(),
+            Some(server) => server.request.clone(),
             None => Default::default(),
         };
         let settings = ClientSettings {
@@ -209,9 +219,9 @@ impl Servers {
                 let before = old.and_then(|old| old.client.err());
                 match (&before, &client) {
                     (_, Err(problem)) if before.as_ref() != Some(problem) => warning!(
-                        "s2s: nothing can be sent to server \"{name}\", its callbacks wait: {problem}"
+                        "s2s: nothing can be sent to server \"{key}\", its callbacks wait: {problem}"
                     ),
-                    (Some(_), Ok(_)) => log!("s2s: server \"{name}\" can be sent to again"),
+                    (Some(_), Ok(_)) => log!("s2s: server \"{key}\" can be sent to again"),
                     _ => {}
                 }
                 client
@@ -229,10 +239,10 @@ impl Servers {
     pub fn sending(&self, callback: &Callback) -> Result<Sending, String> {
         let does_not_exist = || format!("server \"{}\" does not exist", callback.server);
         let connected = self
-            .by_name
+            .known
             .get(&callback.server)
             .ok_or_else(does_not_exist)?;
-        let (_, server) = connected.server.as_ref().ok_or_else(does_not_exist)?;
+        let server = connected.server.as_ref().ok_or_else(does_not_exist)?;
         let url = server
             .url(callback.action, &callback.parameters())
             .map_err(|problem| problem.one_line())?;

@@ -19,7 +19,11 @@ pub fn storage(table: &pg_sys::FormData_pg_class) {
 }
 
 /// The CHECK constraints that the extension makes. All that is queued satisfies them.
-const CHECKS: [&CStr; 2] = [c"attempts_is_not_negative", c"parameters_is_an_object"];
+const CHECKS: [&CStr; 3] = [
+    c"attempts_is_not_negative",
+    c"parameters_is_an_object",
+    c"callbacks_of_dropped_servers_are_parked",
+];
 
 /// The indexes of `created_at`, `due_at` and `attempts`, which have a DEFAULT.
 const WITH_DEFAULT: Range<usize> = 6..9;
@@ -28,13 +32,14 @@ const WITH_DEFAULT: Range<usize> = 6..9;
 const NULLABLE: [usize; 2] = [4, 9];
 
 /// Refuses columns of other types than the extension's, and constraints and defaults that it does not
-/// make: neither are evaluated.
+/// make: neither are evaluated. Returns the index of the column `server_dropped_at`, which follows any
+/// that a DBA has added before an update to 0.3.0.
 ///
 /// # Safety
 ///
 /// The relation is open.
 #[allow(unsafe_code)]
-pub unsafe fn columns(relation: pg_sys::Relation, action: pg_sys::Oid) {
+pub unsafe fn columns(relation: pg_sys::Relation, action: pg_sys::Oid) -> Option<usize> {
     let expected: [pg_sys::Oid; COLUMNS] = [
         pg_sys::INT8OID,
         pg_sys::TEXTOID,
@@ -82,6 +87,12 @@ pub unsafe fn columns(relation: pg_sys::Relation, action: pg_sys::Oid) {
             changed_by_hand("a DEFAULT or a generated column was added");
         }
     }
+    let is_mark = |column: &pg_sys::FormData_pg_attribute| {
+        !column.attisdropped
+            && column.atttypid == pg_sys::TIMESTAMPTZOID
+            && catalog::name_text(&column.attname) == "server_dropped_at"
+    };
+    columns.iter().position(is_mark)
 }
 
 /// Refuses a deferrable index: insertion checks uniqueness at once.
