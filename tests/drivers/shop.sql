@@ -12,7 +12,7 @@ insert into visits values ('0::12345::a::::1405418672', 'ann'), ('0::12345::z:::
 create table journeys (visitor text primary key, click_ids s2s.click_id[] not null);
 insert into journeys values ('ann', array['0::12345::a::::1405418672', '0::12345::b::::1405418672']::s2s.click_id[]);
 
-create server network foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', paused 'true', click_ids 'any');
+create server network foreign data wrapper tradetracker options (campaign_id '1234', product_id '56', paused 'true');
 create table orders (id integer primary key, click_id s2s.click_id);
 create trigger report_order after insert on orders for each row
     execute function s2s.report_lead('network', 'transaction_id={id}');

@@ -286,10 +286,8 @@ fn a_sale_at_linktrust_names_what_the_network_can_do() {
         server.url(Action::Sale, &Parameters::new()).unwrap_err(),
         server.parameter_names(Action::Sale).unwrap_err(),
     ] {
-        assert_eq!(
-            error.to_string(),
-            "network linktrust has no action \"sale\""
-        );
+        let message = error.to_string();
+        assert!(message.ends_with("network linktrust has no action \"sale\""));
         assert_eq!(error.hint.unwrap(), "It has edit_transaction.");
     }
 }
