@@ -24,14 +24,17 @@ fn a_restore_of_data_alone_with_triggers_on_reuses_no_id() {
     run(cluster
         .client("pg_dump")
         .args(["-Fc", "-f", dump, "data_from"]));
-    shop.sql("create database data_to");
-    run(&mut restore("data_to", "--schema-only"));
-    run(&mut restore("data_to", "--data-only"));
     let history = ids(&mut shop);
 
+    // The worker is at work while the data comes.
+    shop.sql("create database data_to");
+    run(&mut restore("data_to", "--schema-only"));
     shop.database = "data_to";
     shop.reconnect();
     shop.sql("alter server games_nl options (drop paused)");
+    run(&mut restore("data_to", "--data-only"));
+    // What came without a trigger is looked for once a minute.
+    shop.sql("select s2s.wake()");
     shop.wait_until_delivered();
     let restored = ids(&mut shop);
     assert_eq!(restored.len(), 10, "{restored:?}");
