@@ -869,7 +869,7 @@ begin
                pg_catalog.obj_description(p.oid, 'pg_proc') as comment,
                (select pg_catalog.string_agg(
                     case when argument.name in ('transaction_id', 'merchant_reference_id') then 's2s.id_text($' || argument.number || ')'
-                         when argument.name in ('server', 'tracking_url') then '$' || argument.number || '::text'
+                         when argument.name in ('server', 'tracking_url') then '$' || argument.number || '::pg_catalog.text'
                          else '$' || argument.number
                     end, ', ' order by argument.number)
                 from pg_catalog.unnest(p.proargnames) with ordinality as argument(name, number)) as passed
