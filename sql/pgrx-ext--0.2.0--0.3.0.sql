@@ -25,46 +25,6 @@ drop index s2s.queue_holding;
 create index queue_holding on s2s.queue (server, action, transaction_id, id)
     where attempts > 0 and server_dropped_at is null;
 
-create or replace view s2s.server_status as
-select s.srvname::text as server,
-       w.fdwname::text as network,
-       case
-           when exists (
-               select from pg_catalog.pg_options_to_table(s.srvoptions) o
-               where o.option_name = 'paused' and o.option_value::boolean
-           ) then 'paused'
-           when occupation.is_broken then 'broken'
-           else 'active'
-       end as state,
-       queued.waiting,
-       queued.parked,
-       queued.oldest_waiting,
-       coalesce(occupation.in_flight, 0) as in_flight,
-       lately.delivered_last_hour,
-       lately.failed_last_hour,
-       lately.median_duration,
-       lately.p99_duration
-from pg_catalog.pg_foreign_server s
-join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw
-join pg_catalog.pg_proc validator on validator.oid = w.fdwvalidator
-    and validator.pronamespace = 's2s'::pg_catalog.regnamespace
-left join s2s.server_occupation() occupation on occupation.server = s.oid
-cross join lateral (
-    select count(*) filter (where q.due_at < 'infinity') as waiting,
-           count(*) filter (where q.due_at = 'infinity') as parked,
-           pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
-    from s2s.queue q where q.server = s.srvname::text and q.server_dropped_at is null
-) queued
-cross join lateral (
-    select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,
-           count(*) filter (where a.verdict in ('retry', 'failed')) as failed_last_hour,
-           percentile_cont(0.5) within group (order by a.duration) filter (where a.url is not null)
-               as median_duration,
-           percentile_cont(0.99) within group (order by a.duration) filter (where a.url is not null)
-               as p99_duration
-    from s2s.attempt a
-    where a.server = s.srvname::text and a.started_at > pg_catalog.now() - interval '1 hour'
-) lately;
 
 create or replace view s2s.callback as
 select q.id,
@@ -165,7 +125,7 @@ cross join lateral (
     select count(*) filter (where q.due_at < 'infinity') as waiting,
            count(*) filter (where q.due_at = 'infinity') as parked,
            pg_catalog.now() - min(q.created_at) filter (where q.due_at < 'infinity') as oldest_waiting
-    from s2s.queue q where q.server = s.srvname::text
+    from s2s.queue q where q.server = s.srvname::text and q.server_dropped_at is null
 ) queued
 cross join lateral (
     select count(*) filter (where a.verdict = 'delivered') as delivered_last_hour,

@@ -67,9 +67,9 @@ fn an_upgraded_surface_equals_a_fresh_one() {
                   create table brief (id int, click_id s2s.click_id);
                   create trigger report after insert on brief for each row
                       execute function s2s.report_lead('brief', 'transaction_id=brief-{id}');
-                  insert into brief values (1, 'c');
+                  insert into brief values (1, '0::12345::abc::::1405418672');
                   drop server brief;
-                  insert into brief values (2, 'c')");
+                  insert into brief values (2, '0::12345::abc::::1405418672')");
         let gone = "select count(*) from s2s.queue where server = 'brief' and due_at = 'infinity' and last_error like 'server \"brief\" %'";
         wait_for(PATIENCE, "it is parked", || shop.number(gone) == 2);
         assert_eq!(shop.number("select s2s.retry_parked('lt_eu')"), 0);

@@ -149,7 +149,7 @@ fn large_callbacks_take_bounded_memory() {
              for n in 1..15 loop
                  execute format($sql$create server large%s foreign data wrapper tradetracker options (
                      campaign_id '1', product_id '2', lead_url '{}', allow_http 'true',
-                     requests_per_second '1')$sql$, n);
+                     requests_per_second '1', click_ids 'any')$sql$, n);
              end loop;
          end $$;
          insert into s2s.queue (server, action, transaction_id, click_id, parameters)
