@@ -12,11 +12,11 @@ PURE = --no-default-features
 FULL = --no-default-features --features pg$(MAJOR)
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-LIBRARIES = $(DESTDIR)$(shell $(PG_CONFIG) --pkglibdir)
-SCRIPTS = $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
-SUDO = $(if $(DESTDIR)$(filter 0,$(shell id -u)),,sudo)
+LIBRARIES = $(DESTDIR)$(if $(prefix),$(prefix)/lib,$(shell $(PG_CONFIG) --pkglibdir))
+SCRIPTS = $(DESTDIR)$(if $(prefix),$(prefix)/share,$(shell $(PG_CONFIG) --sharedir))/extension
+SUDO = $(if $(DESTDIR)$(prefix)$(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup build demo test test-asserts drivers soak fuzz bench all install deb installcheck clean fmt
+.PHONY: help setup build demo test test-asserts test-all drivers soak fuzz bench all install deb installcheck clean fmt
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -44,10 +44,13 @@ test: setup ## check everything: format, lints, pure half, SQL surface, real clu
 
 # With debug_discard_caches each look-up in a catalog is forgotten as soon as it can be.
 test-asserts: setup ## the SQL surface and real clusters on a PostgreSQL with assertions, which it builds once
-	@server=$$(bash tests/support/assertions.sh $(MAJOR)) && \
+	@server=$$(bash tests/support/server.sh $(MAJOR) assertions) && server=$${server%% *} && \
 	on_server="cargo --config target.'cfg(all())'.runner=['env','PGRX_PG_CONFIG_PATH=$$server'] test" && \
 	$$on_server $(FULL) --test regress --test cluster && \
 	ONLY=trigger CONF='debug_discard_caches = 1' $$on_server $(FULL) --test regress
+
+test-all: setup ## the SQL surface and real clusters on PostgreSQL 15 to 18; VERSIONS='16 17' for some
+	@bash tests/support/test_all.sh $(VERSIONS)
 
 drivers: setup ## try click ids in real drivers and ORMs: their results must be the README's table
 	@bash tests/drivers/install.sh
@@ -72,7 +75,7 @@ all: ## build for release
 	@bash tests/support/setup.sh build
 	cargo build --release $(FULL) --lib --target-dir target
 
-install: all ## install that into PostgreSQL, below DESTDIR if that is set
+install: all ## install that into PostgreSQL, below DESTDIR if that is set, or in prefix=/folder
 	$(SUDO) install -d '$(LIBRARIES)' '$(SCRIPTS)'
 	$(SUDO) install -m 755 target/release/libpgrx_ext.so '$(LIBRARIES)/pgrx-ext.so'
 	sed 's/@CARGO_VERSION@/$(VERSION)/' pgrx-ext.control > target/release/pgrx-ext.control

@@ -2,6 +2,8 @@
 
 mod ids;
 mod lifecycle;
+#[cfg(feature = "pg18")]
+mod own_folder;
 mod replication;
 mod retention;
 mod runtime_sql;

@@ -40,52 +40,44 @@ impl Installation {
 
     /// Makes one.
     pub fn new() -> Installation {
-        let scratch = Scratch::new();
-        let place = |folder: &Path| {
-            let place = scratch.path().join(below_root(folder));
-            fs::create_dir_all(&place).expect("a folder of the private tree");
-            place
-        };
+        let installation = Installation::without_extension();
+        let libraries = installation.place(&pg_config("--pkglibdir"));
+        install_extension(&libraries, &installation.extensions);
+        installation
+    }
+
+    /// Makes one that has no file of the extension.
+    pub fn without_extension() -> Installation {
         let [bin, lib, share] = ["--bindir", "--pkglibdir", "--sharedir"].map(pg_config);
         let extensions = share.join("extension");
-        let (bin_here, extensions_here) = (place(&bin), place(&extensions));
+        let mut installation = Installation {
+            scratch: Scratch::new(),
+            bin: PathBuf::new(),
+            extensions: PathBuf::new(),
+            template: OnceLock::new(),
+            folders: AtomicUsize::new(0),
+        };
+        installation.bin = installation.place(&bin);
+        installation.extensions = installation.place(&extensions);
         for file in entries(&bin) {
-            copy_into(&file, &bin_here);
+            copy_into(&file, &installation.bin);
         }
         for folder in [&lib, &share, &extensions] {
-            let here = place(folder);
+            let here = installation.place(folder);
             for file in entries(folder).iter().filter(|file| **file != extensions) {
                 if !is_ours(file) {
                     symlink(file, here.join(file.file_name().expect("a name"))).expect("symlink");
                 }
             }
         }
-        copy(
-            &library(),
-            &place(&lib).join(format!("{EXTENSION}{DLL_SUFFIX}")),
-        );
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let version = env!("CARGO_PKG_VERSION");
-        let control = format!("{EXTENSION}.control");
-        let text = fs::read_to_string(source.join(&control)).expect("the control file");
-        let text = text.replace("@CARGO_VERSION@", version);
-        fs::write(extensions_here.join(&control), text).expect("the control file's copy");
-        let script = format!("{EXTENSION}--{version}.sql");
-        copy(
-            &source.join("sql/pgrx-ext.sql"),
-            &extensions_here.join(script),
-        );
-        let upgrades = entries(&source.join("sql")).into_iter();
-        for upgrade in upgrades.filter(|file| name_of(file).contains("--")) {
-            copy_into(&upgrade, &extensions_here);
-        }
-        Installation {
-            scratch,
-            bin: bin_here,
-            extensions: extensions_here,
-            template: OnceLock::new(),
-            folders: AtomicUsize::new(0),
-        }
+        installation
+    }
+
+    /// The folder that stands for one of the system's.
+    fn place(&self, folder: &Path) -> PathBuf {
+        let place = self.scratch.path().join(below_root(folder));
+        fs::create_dir_all(&place).expect("a folder of the private tree");
+        place
     }
 
     /// Adds a file of the extension: the script of an older release.
@@ -123,6 +115,27 @@ impl Installation {
                 .arg(&data));
             data
         })
+    }
+}
+
+/// Copies the extension's files into two folders that are there, as `make install` does: the library that
+/// cargo built along with this executable, and what `CREATE EXTENSION` reads.
+pub fn install_extension(libraries: &Path, extensions: &Path) {
+    copy(
+        &library(),
+        &libraries.join(format!("{EXTENSION}{DLL_SUFFIX}")),
+    );
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let version = env!("CARGO_PKG_VERSION");
+    let control = format!("{EXTENSION}.control");
+    let text = fs::read_to_string(source.join(&control)).expect("the control file");
+    let text = text.replace("@CARGO_VERSION@", version);
+    fs::write(extensions.join(&control), text).expect("the control file's copy");
+    let script = format!("{EXTENSION}--{version}.sql");
+    copy(&source.join("sql/pgrx-ext.sql"), &extensions.join(script));
+    let upgrades = entries(&source.join("sql")).into_iter();
+    for upgrade in upgrades.filter(|file| name_of(file).contains("--")) {
+        copy_into(&upgrade, extensions);
     }
 }
 

@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cluster::{Builder, Cluster, Mode};
-pub use installation::{Installation, library};
+pub use installation::{Installation, install_extension, library};
 pub use process::{
     as_server_user, crash_thread, memory, peak_memory, pool_threads, run, status_of,
 };
