@@ -140,13 +140,18 @@ pub fn find(name: Option<&str>) -> Result<Server, Problem> {
 /// The same for what is to be queued: until the end of the database transaction the server keeps its
 /// name.
 pub fn find_held(name: Option<&str>) -> Result<Server, Problem> {
-    name.and_then(foreign_server::hold);
-    find(name)
+    find(Some(hold(name)?))
 }
 
-/// The name of such a server, whose options may be broken.
-pub fn hold_usable(name: Option<&str>) -> Result<&str, Problem> {
-    name.and_then(foreign_server::hold);
+/// Holds the server that a function's argument names, if the current user may use it; its options may be
+/// broken. Returns the name.
+pub fn hold(name: Option<&str>) -> Result<&str, Problem> {
+    // Without the privilege it is not locked; after the lock it may be another server's name.
+    foreign_server::hold(check_may_use(name)?);
+    check_may_use(name)
+}
+
+fn check_may_use(name: Option<&str>) -> Result<&str, Problem> {
     let (name, found) = find_argument(name)?;
     match foreign_server::may_use(found.oid) {
         true => Ok(name),

@@ -21,7 +21,7 @@ fn queue_callback(
     parameters: Option<JsonbText<'_>>,
 ) -> PgResult<Option<i64>> {
     check_may_write("queue_callback()");
-    let server_name = server::hold_usable(server)?;
+    let server_name = server::hold(server)?;
     let action = read_action(action)?;
     if !settings::enabled() {
         return Ok(None);
