@@ -412,6 +412,8 @@ begin
                     end, ', ' order by argument.number)
                 from pg_catalog.unnest(p.proargnames) with ordinality as argument(name, number)) as passed
         from pg_catalog.pg_proc p
+        join pg_catalog.pg_depend d on d.objid = p.oid and d.deptype = 'e'
+            and d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         where p.pronamespace = 's2s'::pg_catalog.regnamespace and p.proargmodes is null
           and p.proargnames && array['transaction_id', 'merchant_reference_id']
         order by 1

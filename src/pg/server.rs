@@ -211,12 +211,12 @@ fn may_act(name: &str) -> Result<(), Problem> {
 
 /// The server that a function's argument names, if it is the current user's, for a result that
 /// holds its password.
-pub fn find_own(name: Option<&str>) -> Result<(pg_sys::Oid, Server), Problem> {
-    let (oid, server) = read_argument(name)?;
-    match foreign_server::is_owner(oid) {
-        true => Ok((oid, server)),
+pub fn find_own(name: Option<&str>) -> Result<(pg_sys::Oid, Server, Option<Secret>), Problem> {
+    let (name, found) = find_argument(name)?;
+    match foreign_server::is_owner(found.oid) {
+        true => Ok((found.oid, parse(name, &found)?, password(&found))),
         false => {
-            let message = format!("must be owner of foreign server {}", Quoted(&server.name));
+            let message = format!("must be owner of foreign server {}", Quoted(name));
             Err(Problem::new(Class::InsufficientPrivilege, message)
                 .detail("The result holds the server's password."))
         }
@@ -307,8 +307,8 @@ fn names() -> spi::Result<Vec<String>> {
     })
 }
 
-pub fn password(name: &str) -> Option<Secret> {
-    let options = ForeignServer::find(name)?.user_mapping()?;
+fn password(server: &ForeignServer) -> Option<Secret> {
+    let options = server.user_mapping()?;
     let (_, text) = options.into_iter().find(|(name, _)| name == "password")?;
     Secret::new(text)
 }
@@ -316,6 +316,7 @@ pub fn password(name: &str) -> Option<Secret> {
 /// The problem of a server whose network wants a password, if it has none.
 pub fn lacks_password(name: &str) -> Option<Problem> {
     let server = read(name).ok()?;
-    let lacks = server.network().wants_password && password(name).is_none();
+    let has_password = || ForeignServer::find(name).is_some_and(|found| password(&found).is_some());
+    let lacks = server.network().wants_password && !has_password();
     lacks.then(|| server.no_password())
 }

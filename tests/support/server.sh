@@ -54,15 +54,15 @@ find_suite() {
 
 build() {
     local version
-    install_packages bison bzip2 flex gcc libc6-dev libxml2-dev make perl pkg-config xz-utils
+    install_packages bison bzip2 flex gcc libc6-dev libicu-dev libxml2-dev make perl pkg-config xz-utils
     # The newest one may have left the mirror.
     for version in $(apt-cache "${apt[@]}" showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rV); do
         apt-get "${apt[@]}" source -q --download-only "postgresql-$major=$version" && break
     done
     tar xf postgresql-"$major"_*.orig.tar.*
     cd "postgresql-$major".*/
-    ./configure -q --prefix="$folder/installed" --enable-cassert --with-libxml \
-        --without-readline --without-zlib --without-icu CFLAGS='-O1 -g1'
+    ./configure -q --prefix="$folder/installed" --enable-cassert --with-icu --with-libxml \
+        --without-readline --without-zlib CFLAGS='-O1 -g1'
     make -s -j"$(nproc)" install
     make -s -C src/test/regress install
     make -s -C contrib/auto_explain install

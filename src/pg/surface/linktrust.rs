@@ -75,9 +75,9 @@ fn linktrust_answer(
 #[pg_extern(sql = false)]
 fn linktrust_file(server: Option<&str>, identification: Option<&str>) -> PgResult<String> {
     let chosen = identification.map(ColumnSet::from_parameter).transpose()?;
-    let (oid, server) = server::find_own(server)?;
+    let (oid, server, password) = server::find_own(server)?;
     let account = account(&server)?;
-    let password = server::password(&server.name).ok_or_else(|| server.no_password())?;
+    let password = password.ok_or_else(|| server.no_password())?;
 
     let mut writer = chosen
         .map(|columns| Writer::new(columns, &password))

@@ -48,8 +48,11 @@ fn queue_callback(
     };
     let id = match (valid, server) {
         (Ok(()), _) => queue::enqueue(&callback),
-        (Err(problem), Ok(server)) if settings::on_invalid_row() == OnInvalidRow::Error => {
-            return Err(report_in(&server.place(&row.parameters), problem));
+        (Err(problem), server) if settings::on_invalid_row() == OnInvalidRow::Error => {
+            return Err(match server {
+                Ok(server) => report_in(&server.place(&row.parameters), problem),
+                Err(_) => problem.into(),
+            });
         }
         (Err(problem), _) => queue::park("queue_callback()", &callback, problem, queue::enqueue),
     };

@@ -37,7 +37,8 @@ struct ServerDefinition {
 impl ServerDefinition {
     /// Whether nothing has changed, the name either, which is none of the key's identity.
     fn is_unchanged(&self, before: &ServerDefinition) -> bool {
-        (&self.key.name, &self.options) == (&before.key.name, &before.options)
+        (&self.key.name, self.owner, &self.options)
+            == (&before.key.name, before.owner, &before.options)
             && self.network.name == before.network.name
     }
 
